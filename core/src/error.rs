@@ -36,6 +36,11 @@ impl Error {
         Error { kind: Box::new(kind), outcome: Outcome::Unknown }
     }
 
+    /// The same outcome for another reason.
+    pub(crate) fn with_kind(&self, kind: ErrorKind) -> Error {
+        Error { kind: Box::new(kind), outcome: self.outcome }
+    }
+
     /// Why.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind

@@ -1,20 +1,48 @@
 //! The heart of kvorum: a replicated key-value store with history, as a plain value.
 //!
-//! Nothing here reads a clock, starts a thread, opens a file or a socket, or draws a random number. Most
-//! users want the crate `kvorum`, which puts the disk, the network and the threads around it.
+//! Nothing here starts a thread, opens a file or a socket, reads a clock of its own accord or draws a random
+//! number. Most users want the crate `kvorum`, which puts the disk, the network and the threads around it.
+//!
+//! From the ground up: [`ids`], [`Time`], [`Error`]; the language ([`request`], [`command`], [`Config`], and the
+//! traits in [`storage`] and [`transport`]); what is agreed ([`state`]); how it is agreed ([`node`]); the
+//! handles ([`Client`], [`Watch`], [`Lease`], [`lock`], [`election`]) and the loop ([`driver`], [`disk`]).
 #![forbid(unsafe_code)]
 
+mod block;
 pub mod check;
+mod client;
 pub mod command;
 pub mod config;
+pub mod disk;
+pub mod driver;
+pub mod election;
 mod error;
 pub mod ids;
+mod lease;
+pub mod lock;
+pub mod mail;
+pub mod node;
+mod reply;
 pub mod request;
+mod session;
+mod shared;
 pub mod state;
+mod status;
 pub mod storage;
+mod sugar;
 mod time;
 pub mod transport;
+mod watch;
+mod write;
 
+pub use block::{Wait, block_on, block_on_timeout};
+pub use client::Client;
 pub use config::Config;
 pub use error::{Error, ErrorKind, Outcome, Result};
+pub use lease::{Keeper, Lease};
+pub use reply::Answer;
+pub use status::Status;
+pub use sugar::prefix_end;
 pub use time::Time;
+pub use watch::{IntoIter, Iter, Watch, WatchItem};
+pub use write::Write;

@@ -214,10 +214,10 @@ pub struct LeaseAnswer {
     /// What remains, in milliseconds; -1: no such lease.
     #[prost(int64, tag = "2")]
     pub remaining_millis: i64,
-    /// The term of the leader that answered.
+    /// How far the leader had applied: the lease itself is known to whoever has applied as much.
     #[prost(uint64, tag = "3")]
-    pub term: Term,
-    /// The sender does not lead: ask another. (`remaining_millis` means nothing.)
+    pub applied: Index,
+    /// The sender does not lead: ask another. (The rest means nothing.)
     #[prost(bool, tag = "4")]
     pub not_leader: bool,
 }
@@ -225,6 +225,9 @@ pub struct LeaseAnswer {
 /// The receiver was found wrong and is to halt.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Verdict {
+    /// The directory that is judged; a member with another one is not meant.
+    #[prost(fixed64, tag = "3")]
+    pub directory: DirectoryId,
     /// Its directory is not the one that the cluster knows this member by: its disk was lost.
     #[prost(bool, tag = "1")]
     pub wiped: bool,

@@ -24,6 +24,7 @@ use crate::request::{RangeRequest, RangeResponse, TxnRequest, TxnResponse, Watch
 use crate::storage::LogPosition;
 
 /// What all members agree on.
+#[derive(Debug)]
 pub struct State {}
 
 /// What applying one entry came to.
@@ -185,6 +186,11 @@ impl State {
 
     /// Closes a watch; an unknown one is ignored.
     pub fn close_watch(&mut self, id: WatcherId) {
+        unimplemented!()
+    }
+
+    /// Whether [`State::take_woken`] has any.
+    pub fn has_woken(&self) -> bool {
         unimplemented!()
     }
 

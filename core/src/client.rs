@@ -1,0 +1,375 @@
+//! The handle with which a service uses its node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use crossbeam::channel::Sender;
+
+use crate::check::check_range;
+use crate::command::{CloseSession, NoSpace, Op, OpenSession, Response};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{LeaseId, NodeId, Revision, SessionId, Term};
+use crate::lease::{Keeper, Lease};
+use crate::mail::{Mail, ReplySender};
+use crate::node::{Reply, Request};
+use crate::reply::Answer;
+use crate::request::*;
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::status::Status;
+use crate::watch::Watch;
+use crate::write::Write;
+
+/// A handle to a node. Cheap to clone, and usable from any thread and any runtime: every call hands its
+/// request over at once and returns an [`Answer`], which is a future and has [`Answer::wait`].
+///
+/// Reads are linearizable unless they say otherwise: they see every write that was acknowledged anywhere
+/// before they were made. Any node takes any request; what only the leader can do is passed on to it.
+///
+/// # Errors
+///
+/// Every error says what became of the call ([`Error::outcome`]). Besides what is wrong with a request itself,
+/// any call can fail with [`ErrorKind::NoLeader`] or [`ErrorKind::Timeout`] (no majority was reached in time),
+/// [`ErrorKind::Overloaded`], [`ErrorKind::Stopped`] or [`ErrorKind::Halted`].
+#[derive(Clone, Debug)]
+pub struct Client {
+    mail: Sender<Mail>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) session: Option<Arc<Session>>,
+}
+
+impl Client {
+    pub(crate) fn new(mail: Sender<Mail>, shared: Arc<Shared>) -> Client {
+        Client { mail, shared, session: None }
+    }
+
+    /// Writes one key.
+    pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Answer<PutResponse> {
+        self.put_request(PutRequest::new(key, value))
+    }
+
+    /// Writes one key, with everything that a put can do.
+    pub fn put_request(&self, request: PutRequest) -> Answer<PutResponse> {
+        self.write(Op::Put(request), |response, shared, term| match response {
+            Response::Put(mut put) => {
+                shared.complete(&mut put.header, term);
+                Some(put)
+            }
+            _ => None,
+        })
+    }
+
+    /// Deletes one key.
+    pub fn delete(&self, key: impl AsRef<[u8]>) -> Answer<DeleteRangeResponse> {
+        self.delete_request(DeleteRangeRequest::key(key))
+    }
+
+    /// Deletes keys, with everything that a delete can do.
+    pub fn delete_request(&self, request: DeleteRangeRequest) -> Answer<DeleteRangeResponse> {
+        self.write(Op::DeleteRange(request), |response, shared, term| match response {
+            Response::DeleteRange(mut delete) => {
+                shared.complete(&mut delete.header, term);
+                Some(delete)
+            }
+            _ => None,
+        })
+    }
+
+    /// Reads one key; `None` if it does not exist.
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Answer<Option<KeyValue>> {
+        self.read(RangeRequest::key(key), |mut response| response.kvs.pop())
+    }
+
+    /// Reads one key from this node's own state, at once and without asking anybody. It may be old.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::EmptyKey`].
+    pub fn get_local(&self, key: impl AsRef<[u8]>) -> Result<Option<KeyValue>> {
+        let mut response = self.range_local(&RangeRequest::key(key))?;
+        Ok(response.kvs.pop())
+    }
+
+    /// Reads keys, with everything that a read can do.
+    pub fn range(&self, request: RangeRequest) -> Answer<RangeResponse> {
+        self.read(request, |response| response)
+    }
+
+    /// Reads keys from this node's own state, at once and without asking anybody. They may be old.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Compacted`], [`ErrorKind::FutureRevision`], or what is wrong with the request itself.
+    pub fn range_local(&self, request: &RangeRequest) -> Result<RangeResponse> {
+        check_range(request)?;
+        let mut response = self.shared.state.read().range(request)?;
+        self.shared.complete(&mut response.header, self.shared.term());
+        Ok(response)
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        request: RangeRequest,
+        pick: impl FnOnce(RangeResponse) -> T + Send + 'static,
+    ) -> Answer<T> {
+        if request.serializable {
+            return Answer::ready(self.range_local(&request).map(pick));
+        }
+        if let Err(error) = check_range(&request) {
+            return Answer::ready(Err(error));
+        }
+        let here = self.clone();
+        self.ask(Request::Read, ErrorKind::Stopped.into(), move |_| here.range_local(&request).map(pick))
+    }
+
+    /// Runs a transaction.
+    pub fn txn(&self, request: TxnRequest) -> Answer<TxnResponse> {
+        if request.is_read_only() {
+            return self.read_txn(request);
+        }
+        self.write(Op::Txn(request), |response, shared, term| match response {
+            Response::Txn(mut txn) => {
+                shared.complete(&mut txn.header, term);
+                Some(txn)
+            }
+            _ => None,
+        })
+    }
+
+    /// A transaction that changes nothing needs no entry in the log.
+    fn read_txn(&self, request: TxnRequest) -> Answer<TxnResponse> {
+        if let Err(error) = crate::check::check(&Op::Txn(request.clone()), &self.shared.config.limits) {
+            return Answer::ready(Err(error));
+        }
+        let is_local = request.is_serializable();
+        let shared = self.shared.clone();
+        let run = move || {
+            let mut response = shared.state.read().read_txn(&request)?;
+            shared.complete(&mut response.header, shared.term());
+            Ok(response)
+        };
+        if is_local {
+            return Answer::ready(run());
+        }
+        self.ask(Request::Read, ErrorKind::Stopped.into(), move |_| run())
+    }
+
+    /// Forgets what was overwritten or deleted at or before `revision`.
+    pub fn compact(&self, revision: Revision) -> Answer<CompactionResponse> {
+        self.compact_request(CompactionRequest { revision, physical: false })
+    }
+
+    /// Forgets history; see [`CompactionRequest`].
+    pub fn compact_request(&self, request: CompactionRequest) -> Answer<CompactionResponse> {
+        self.write(Op::Compact(request), |response, shared, term| match response {
+            Response::Compact(mut compact) => {
+                shared.complete(&mut compact.header, term);
+                Some(compact)
+            }
+            _ => None,
+        })
+    }
+
+    /// Opens a lease that ends after `ttl` (raised to whole seconds) unless it is kept alive.
+    pub fn grant(&self, ttl: Duration) -> Answer<LeaseGrantResponse> {
+        self.grant_request(LeaseGrantRequest { ttl: whole_seconds(ttl), id: 0 })
+    }
+
+    /// Opens a lease, with everything that a grant can do.
+    pub fn grant_request(&self, request: LeaseGrantRequest) -> Answer<LeaseGrantResponse> {
+        self.write(Op::LeaseGrant(request), |response, shared, term| match response {
+            Response::LeaseGrant(mut grant) => {
+                shared.complete(&mut grant.header, term);
+                Some(grant)
+            }
+            _ => None,
+        })
+    }
+
+    /// Opens a lease and keeps it alive as long as the returned handle lives.
+    ///
+    /// # Errors
+    ///
+    /// See [`Client`]; also [`ErrorKind::NoSpace`], [`ErrorKind::LeaseTtlTooLarge`].
+    pub async fn lease(&self, ttl: Duration) -> Result<Lease> {
+        let granted = self.grant(ttl).await?;
+        Ok(self.keep(granted.id, Duration::from_secs(u64::try_from(granted.ttl).unwrap_or(0))))
+    }
+
+    /// Keeps a lease that exists alive, as long as the returned handle lives. `ttl` is what was granted.
+    pub fn keep(&self, id: LeaseId, ttl: Duration) -> Lease {
+        let keeper = Arc::new(Keeper::new(id, ttl));
+        if self.mail.send(Mail::Keep(Arc::downgrade(&keeper))).is_err() {
+            keeper.lose();
+        }
+        Lease::new(self.clone(), keeper)
+    }
+
+    /// Ends a lease now, with all its keys.
+    pub fn revoke(&self, id: LeaseId) -> Answer<LeaseRevokeResponse> {
+        self.write(Op::LeaseRevoke(LeaseRevokeRequest { id }), |response, shared, term| match response {
+            Response::LeaseRevoke(mut revoke) => {
+                shared.complete(&mut revoke.header, term);
+                Some(revoke)
+            }
+            _ => None,
+        })
+    }
+
+    /// Starts a lease's time anew. The answer's TTL is 0 if the lease does not exist or has ended.
+    pub fn keep_alive(&self, id: LeaseId) -> Answer<LeaseKeepAliveResponse> {
+        let shared = self.shared.clone();
+        self.ask(Request::KeepAlive(id), ErrorKind::Stopped.into(), move |reply| {
+            let ttl = remaining(&reply)?.map_or(0, |millis| i64::try_from(millis / 1000).unwrap_or(i64::MAX));
+            Ok(LeaseKeepAliveResponse { header: Some(current_header(&shared)), id, ttl })
+        })
+    }
+
+    /// How long a lease still has. The answer's TTL is -1 if the lease does not exist or has ended.
+    pub fn time_to_live(&self, request: LeaseTimeToLiveRequest) -> Answer<LeaseTimeToLiveResponse> {
+        let shared = self.shared.clone();
+        self.ask(Request::TimeToLive(request.id), ErrorKind::Stopped.into(), move |reply| {
+            let left = remaining(&reply)?.map(|millis| i64::try_from(millis / 1000).unwrap_or(i64::MAX));
+            let header = Some(current_header(&shared));
+            let state = shared.state.read();
+            let (Some(left), Some(lease)) = (left, state.lease(request.id)) else {
+                let gone = LeaseTimeToLiveResponse { header, id: request.id, ttl: -1, ..Default::default() };
+                return Ok(gone);
+            };
+            let keys = if request.keys { state.lease_keys(request.id) } else { Vec::new() };
+            Ok(LeaseTimeToLiveResponse { header, id: request.id, ttl: left, granted_ttl: lease.ttl, keys })
+        })
+    }
+
+    /// All leases.
+    pub fn leases(&self) -> Answer<LeaseLeasesResponse> {
+        let shared = self.shared.clone();
+        self.ask(Request::Read, ErrorKind::Stopped.into(), move |_| {
+            let header = Some(current_header(&shared));
+            let leases = shared.state.read().leases().map(|lease| lease.id).collect();
+            Ok(LeaseLeasesResponse { header, leases })
+        })
+    }
+
+    /// Follows a key or a range of keys. What this node has not heard of yet is still to come.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::EmptyRange`]. A start revision that is compacted ends the watch at its first item.
+    pub fn watch(&self, request: WatchRequest) -> Result<Watch> {
+        Watch::open(self.shared.clone(), &request)
+    }
+
+    /// A handle whose writes are safe to repeat: each carries this session and a number of its own, and a
+    /// repetition is answered with the first one's answer. The node repeats them by itself where it lost
+    /// sight of them.
+    ///
+    /// # Errors
+    ///
+    /// See [`Client`].
+    pub async fn open_session(&self) -> Result<Client> {
+        let id = self.open_session_id().await?;
+        Ok(Client { session: Some(Arc::new(Session::new(id))), ..self.clone() })
+    }
+
+    fn open_session_id(&self) -> Answer<SessionId> {
+        let plain = Client { session: None, ..self.clone() };
+        plain.write(Op::OpenSession(OpenSession {}), |response, _, _| match response {
+            Response::OpenSession(id) => Some(id),
+            _ => None,
+        })
+    }
+
+    /// Ends this handle's session, so that the store forgets its answers. Without a session, does nothing.
+    pub fn close_session(&self) -> Answer<()> {
+        let Some(session) = &self.session else { return Answer::ready(Ok(())) };
+        let plain = Client { session: None, ..self.clone() };
+        plain.done(Op::CloseSession(CloseSession { id: session.id() }))
+    }
+
+    /// Lifts the state in which growth is refused, after space was made. (It comes back if there is not
+    /// enough.)
+    pub fn lift_no_space(&self) -> Answer<()> {
+        self.done(Op::NoSpace(NoSpace { raised: false }))
+    }
+
+    fn done(&self, op: Op) -> Answer<()> {
+        self.write(op, |response, _, _| matches!(response, Response::Done(_)).then_some(()))
+    }
+
+    /// Asks this node, which must lead, to hand leadership to another.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotLeader`]; [`ErrorKind::Config`] if `to` is no voter.
+    pub fn transfer_leadership(&self, to: NodeId) -> Answer<()> {
+        self.ask(Request::TransferLeader(to), ErrorKind::Stopped.into(), |_| Ok(()))
+    }
+
+    /// What this node knows of itself and its cluster, at once.
+    pub fn status(&self) -> Status {
+        Status::of(&self.shared)
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        op: Op,
+        pick: impl FnOnce(Response, &Shared, Term) -> Option<T> + Send + 'static,
+    ) -> Answer<T> {
+        let ticket = self.session.as_ref().map(Session::next);
+        let tag = ticket.as_ref().map(|ticket| ticket.tag());
+        let write = match Write::new(op, tag, &self.shared.config) {
+            Ok(write) => write,
+            Err(error) => return Answer::ready(Err(error)),
+        };
+        let shared = self.shared.clone();
+        self.ask(Request::Write(write), Error::unknown(ErrorKind::Stopped), move |reply| {
+            drop(ticket);
+            match reply {
+                Reply::Applied { response, term } => pick(response, &shared, term).ok_or_else(mismatch),
+                _ => Err(mismatch()),
+            }
+        })
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        request: Request,
+        if_gone: Error,
+        finish: impl FnOnce(Reply) -> Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        let (sender, receiver) = oneshot::async_channel();
+        if self.mail.send(Mail::Ask(request, ReplySender(sender))).is_err() {
+            return Answer::ready(Err(ErrorKind::Stopped.into()));
+        }
+        Answer::waiting(receiver, if_gone, finish)
+    }
+}
+
+/// The node answered something else than was asked: a bug of ours, but not one to bring a service down for.
+fn mismatch() -> Error {
+    Error::unknown(ErrorKind::Halted { reason: "a request was answered with another kind of answer".into() })
+}
+
+fn remaining(reply: &Reply) -> Result<Option<u64>> {
+    match reply {
+        Reply::Lease { remaining_millis } => Ok(*remaining_millis),
+        _ => Err(mismatch()),
+    }
+}
+
+fn current_header(shared: &Shared) -> Header {
+    let revision = shared.state.read().revision();
+    shared.header(revision, shared.term())
+}
+
+fn whole_seconds(duration: Duration) -> i64 {
+    let more = u64::from(duration.subsec_nanos() > 0);
+    i64::try_from(duration.as_secs().saturating_add(more)).unwrap_or(i64::MAX)
+}
+
+/// Copies the bytes of a key or value.
+pub(crate) fn copied(bytes: impl AsRef<[u8]>) -> Bytes {
+    Bytes::copy_from_slice(bytes.as_ref())
+}

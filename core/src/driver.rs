@@ -1,0 +1,284 @@
+//! The only loop: take what arrived, let time pass, do what the node wants.
+//!
+//! [`Driver::turn`] is one round of it. In production a thread calls it whenever mail comes or the deadline
+//! is reached; in a simulation, the simulator does. It owns no thread and no clock itself.
+
+use std::sync::{Arc, Weak};
+
+use crossbeam::channel::Sender;
+use parking_lot::Mutex;
+
+use crate::client::Client;
+use crate::disk::{DiskJob, announced};
+use crate::error::{ErrorKind, Result};
+use crate::lease::Keeper;
+use crate::mail::{DiskReport, Mail, ReplySender};
+use crate::node::{Input, Node, Output, Reply, Request, Token};
+use crate::shared::Shared;
+use crate::state::WatcherId;
+use crate::storage::ImageMeta;
+use crate::time::Time;
+use crate::transport::{Incoming, Transport};
+use crate::watch::Hub;
+
+/// Drives one node.
+pub struct Driver {
+    node: Node,
+    transport: Box<dyn Transport>,
+    disk: Sender<DiskJob>,
+    mail: Sender<Mail>,
+    shared: Arc<Shared>,
+    waiting: Waiting,
+    keepers: Vec<Kept>,
+    woken: Vec<WatcherId>,
+    is_stopping: bool,
+}
+
+/// Who waits for which token.
+#[derive(Default)]
+struct Waiting {
+    slots: Vec<Option<Waiter>>,
+    free: Vec<usize>,
+}
+
+enum Waiter {
+    Client(ReplySender),
+    Keeper(Weak<Keeper>, Time),
+}
+
+struct Kept {
+    keeper: Weak<Keeper>,
+    next: Time,
+}
+
+impl Waiting {
+    fn add(&mut self, waiter: Waiter) -> Token {
+        let at = self.free.pop().unwrap_or(self.slots.len());
+        if at == self.slots.len() {
+            self.slots.push(None);
+        }
+        self.slots[at] = Some(waiter);
+        at as Token
+    }
+
+    fn take(&mut self, token: Token) -> Option<Waiter> {
+        let at = usize::try_from(token).ok()?;
+        let waiter = self.slots.get_mut(at)?.take();
+        if waiter.is_some() {
+            self.free.push(at);
+        }
+        waiter
+    }
+}
+
+impl Driver {
+    /// Drives `node`: sends over `transport`, has `disk` (see [`crate::disk::DiskWorker`]) write, and is
+    /// reached by `mail`.
+    pub fn new(
+        node: Node,
+        transport: Box<dyn Transport>,
+        disk: Sender<DiskJob>,
+        mail: Sender<Mail>,
+    ) -> Driver {
+        let shared = Arc::new(Shared {
+            config: node.config().clone(),
+            identity: *node.identity(),
+            state: node.state().clone(),
+            view: Mutex::new(node.view()),
+            hub: Hub::default(),
+        });
+        Driver {
+            node,
+            transport,
+            disk,
+            mail,
+            shared,
+            waiting: Waiting::default(),
+            keepers: Vec::new(),
+            woken: Vec::new(),
+            is_stopping: false,
+        }
+    }
+
+    /// A handle for clients.
+    pub fn client(&self) -> Client {
+        Client::new(self.mail.clone(), self.shared.clone())
+    }
+
+    /// Whether it has been asked to stop, and may be let go of.
+    pub fn is_stopping(&self) -> bool {
+        self.is_stopping
+    }
+
+    /// One round: deals with the mail, lets time pass, does what the node wants. Answers when it wants to be
+    /// called again if no mail comes before.
+    pub fn turn(&mut self, now: Time, mail: impl Iterator<Item = Mail>) -> Time {
+        for mail in mail {
+            self.take_in(now, mail);
+        }
+        if self.node.deadline() <= now {
+            self.renew_leases(now);
+        }
+        self.node.handle(now, Input::Tick);
+        while let Some(output) = self.node.poll_output() {
+            self.carry_out(now, output);
+        }
+        *self.shared.view.lock() = self.node.view();
+        self.shared.hub.tick(now);
+        self.node.deadline()
+    }
+
+    fn take_in(&mut self, now: Time, mail: Mail) {
+        match mail {
+            Mail::Ask(request, sender) => {
+                let token = self.waiting.add(Waiter::Client(sender));
+                self.node.handle(now, Input::Request(token, request));
+            }
+            Mail::Incoming(incoming) => self.take_incoming(now, incoming),
+            Mail::Disk(report) => self.take_report(now, report),
+            Mail::Keep(keeper) => {
+                keeper.upgrade().iter().for_each(|keeper| keeper.begin(now));
+                self.keepers.push(Kept { keeper, next: now });
+            }
+            Mail::Stop => self.is_stopping = true,
+        }
+    }
+
+    fn take_incoming(&mut self, now: Time, incoming: Incoming) {
+        match incoming {
+            Incoming::Message(envelope) => self.node.handle(now, Input::Message(envelope)),
+            Incoming::ImageOffer { envelope, accept } => {
+                // Without a description it is refused by dropping `accept`.
+                if let Some(meta) = announced(&envelope) {
+                    self.to_disk(DiskJob::ReceiveImage(envelope, meta, accept));
+                }
+            }
+            Incoming::ImageSent { to, stored, .. } => self.node.handle(now, Input::ImageSent { to, stored }),
+            Incoming::Unreachable(peer) => self.node.handle(now, Input::Unreachable(peer)),
+        }
+    }
+
+    fn take_report(&mut self, now: Time, report: DiskReport) {
+        let input = match report {
+            DiskReport::Persisted(ticket) => Input::Persisted(ticket),
+            DiskReport::ImageSaved(meta, size) => Input::ImageSaved { meta, size },
+            DiskReport::ImageOpened(envelope, source) => return self.transport.send_image(envelope, source),
+            DiskReport::NoImage(envelope) => Input::ImageSent { to: envelope.to, stored: false },
+            DiskReport::ImageReceived(envelope, meta, state) => {
+                Input::ImageReceived { envelope, meta, state }
+            }
+            DiskReport::Failed(reason) => Input::DiskFailed(reason),
+        };
+        self.node.handle(now, input);
+    }
+
+    fn carry_out(&mut self, now: Time, output: Output) {
+        match output {
+            Output::Send(envelopes) => envelopes.into_iter().for_each(|e| self.transport.send(e)),
+            Output::Persist(ticket, batch) => self.to_disk(DiskJob::Persist(ticket, batch)),
+            Output::DropLog(through) => self.to_disk(DiskJob::DropLog(through)),
+            Output::Reply(token, result) => self.answer(now, token, result),
+            Output::Wake => self.wake(),
+            Output::SaveImage { voters } => self.save_image(voters),
+            Output::SendImage { envelope, index } => self.to_disk(DiskJob::OpenImage(envelope, index)),
+            Output::Halt(reason) => self.shared.hub.end(ErrorKind::Halted { reason }),
+        }
+    }
+
+    fn to_disk(&self, job: DiskJob) {
+        // The disk's thread outlives the driver; if it is gone after all, no write comes back, and nothing
+        // is acknowledged.
+        let _ = self.disk.send(job);
+    }
+
+    fn answer(&mut self, now: Time, token: Token, result: Result<Reply>) {
+        match self.waiting.take(token) {
+            Some(Waiter::Client(sender)) => {
+                // Whoever asked may have gone.
+                let _ = sender.0.send(result);
+            }
+            Some(Waiter::Keeper(keeper, sent)) => self.renewed(now, &keeper, sent, result),
+            None => {}
+        }
+    }
+
+    fn wake(&mut self) {
+        self.woken.clear();
+        self.shared.state.write().take_woken(&mut self.woken);
+        self.shared.hub.wake(&self.woken);
+    }
+
+    fn save_image(&mut self, voters: Vec<u64>) {
+        let cut = self.shared.state.write().cut_image();
+        let (position, hash) = (cut.position(), cut.hash());
+        let meta = ImageMeta { position, voters, learners: Vec::new(), hash };
+        self.to_disk(DiskJob::SaveImage(cut, meta));
+    }
+
+    /// Asks for the renewal of the leases whose keepers still live.
+    fn renew_leases(&mut self, now: Time) {
+        let (node, waiting) = (&mut self.node, &mut self.waiting);
+        self.keepers.retain_mut(|kept| {
+            let Some(keeper) = kept.keeper.upgrade() else { return false };
+            if keeper.is_over(now) {
+                keeper.lose();
+                return false;
+            }
+            if kept.next <= now {
+                kept.next = now + keeper.every();
+                let token = waiting.add(Waiter::Keeper(kept.keeper.clone(), now));
+                node.handle(now, Input::Request(token, Request::KeepAlive(keeper.id())));
+            }
+            true
+        });
+    }
+
+    fn renewed(&mut self, now: Time, keeper: &Weak<Keeper>, sent: Time, result: Result<Reply>) {
+        let Some(alive) = keeper.upgrade() else { return };
+        match result {
+            Ok(Reply::Lease { remaining_millis: Some(1..) }) => alive.renewed(sent),
+            Ok(_) => alive.lose(),
+            // It may still be renewed in time: ask again soon.
+            Err(_) => {
+                let soon = now + self.shared.config.heartbeat;
+                let kept = self.keepers.iter_mut().find(|kept| kept.keeper.ptr_eq(keeper));
+                if let Some(kept) = kept {
+                    kept.next = kept.next.min(soon);
+                }
+            }
+        }
+    }
+
+    /// Ends the node: everybody who waits is answered, and every watch ends.
+    pub fn stop(&mut self) {
+        self.node.stop();
+        while let Some(output) = self.node.poll_output() {
+            if let Output::Reply(token, result) = output {
+                self.answer(Time::NEVER, token, result);
+            }
+        }
+        for kept in &self.keepers {
+            kept.keeper.upgrade().iter().for_each(|keeper| keeper.lose());
+        }
+        self.shared.hub.end(ErrorKind::Stopped);
+    }
+
+    /// Whom to hand leadership to before stopping: any other voter, if this node leads.
+    pub fn successor(&self) -> Option<u64> {
+        let me = self.shared.identity.node;
+        let is_leader = self.node.view().role == crate::node::Role::Leader;
+        self.shared.config.voters.iter().copied().find(|&voter| is_leader && voter != me)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver").field("node", &self.node).finish_non_exhaustive()
+    }
+}

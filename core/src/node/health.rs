@@ -1,0 +1,94 @@
+//! Do all members hold the same?
+//!
+//! Each heartbeat and each answer to one carries how far its sender has applied, and the hash of everything
+//! up to there. Equal index means equal hash. A member that differs from a majority halts; the leader, who
+//! hears from all, is the one who can tell. A member whose disk was lost is told so, too: it must not vote
+//! as if it remembered.
+
+use std::collections::BTreeMap;
+
+use super::{Node, guard, wire};
+use crate::ids::{Index, NodeId};
+use crate::transport::{AppliedHash, Body, Envelope, RaftMessage, Verdict};
+
+#[derive(Default)]
+pub(super) struct Health {
+    /// Whether each peer agreed with this node, the last time it could be compared.
+    agrees: BTreeMap<NodeId, bool>,
+}
+
+impl Health {
+    /// Members that hold something else than this node.
+    pub(super) fn differing(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.agrees.iter().filter(|(_, agrees)| !**agrees).map(|(&node, _)| node)
+    }
+}
+
+impl Node {
+    /// A message of raft's, from a peer that may speak.
+    pub(super) fn step(&mut self, from: NodeId, message: RaftMessage) {
+        match self.guard.raft(from, &message, &self.raft) {
+            guard::Verdict::Pass => {}
+            guard::Verdict::LogLost(index) => {
+                let last = self.raft.raft.raft_log.last_index();
+                return self.halt(format!(
+                    "this disk lost part of the log: entry {index} was stored here, the last one left is {last}"
+                ));
+            }
+            guard::Verdict::Drop(_) | guard::Verdict::Wiped => {
+                self.dropped += 1;
+                return;
+            }
+        }
+        if let Some(applied) = &message.applied {
+            self.compare(from, applied);
+        }
+        if let Some(message) = wire::incoming(from, self.identity.node, message) {
+            // What raft refuses here (an unknown peer) changes nothing.
+            let _ = self.raft.step(message);
+        }
+    }
+
+    fn compare(&mut self, from: NodeId, theirs: &AppliedHash) {
+        let Some(mine) = self.applied.hash_at(theirs.index) else { return };
+        let agrees = theirs.hash[..] == mine;
+        self.health.agrees.insert(from, agrees);
+        if !self.is_leader() {
+            return;
+        }
+        let majority = self.config.voters.len() / 2 + 1;
+        let differing: Vec<NodeId> = self.health.differing().collect();
+        let agreeing = self.health.agrees.len() - differing.len() + 1;
+        if differing.len() >= majority {
+            self.halt(format!("its state at entry {} differs from that of {differing:?}", theirs.index));
+        } else if !agrees && agreeing >= majority {
+            self.tell_diverged(from, theirs.index);
+        }
+    }
+
+    fn tell_diverged(&mut self, to: NodeId, diverged_at: Index) {
+        let directory = self.guard.directories().find(|(node, _)| *node == to).map(|(_, directory)| directory);
+        let Some(directory) = directory else { return };
+        self.send(to, Body::Verdict(Verdict { directory, wiped: false, diverged_at }));
+    }
+
+    pub(super) fn tell_wiped(&mut self, envelope: &Envelope) {
+        let verdict = Verdict { directory: envelope.directory, wiped: true, diverged_at: 0 };
+        self.send(envelope.from, Body::Verdict(verdict));
+    }
+
+    pub(super) fn on_verdict(&mut self, from: NodeId, verdict: Verdict) {
+        if verdict.directory != self.identity.directory {
+            self.dropped += 1;
+        } else if verdict.wiped {
+            self.halt(format!(
+                "node {from} knows member {} by another data directory: this one's was lost or replaced, and \
+                 a member that forgot what it promised must not vote",
+                self.identity.node
+            ));
+        } else if from == self.raft.raft.leader_id {
+            let index = verdict.diverged_at;
+            self.halt(format!("its state at entry {index} differs from that of a majority, says node {from}"));
+        }
+    }
+}

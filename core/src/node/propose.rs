@@ -1,0 +1,268 @@
+//! The way of a write to the leader: proposed, if this node leads; forwarded, if another does; kept, as long
+//! as nobody does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use prost::Message as _;
+use raft::eraftpb::{Entry, Message, MessageType};
+
+use super::{Node, Token};
+use crate::command::{Command, Op, Origin};
+use crate::error::{Error, ErrorKind};
+use crate::ids::{Incarnation, NodeId};
+use crate::transport::{Body, Forward, ForwardedCommand, Refused};
+use crate::write::Write;
+
+/// Requests that a node numbers itself, beside its clients': what it proposes of its own accord.
+pub(super) const OWN_REQUESTS: u64 = 1 << 63;
+
+/// Bytes of commands in one message to the leader.
+const FORWARD_BYTES: usize = 1 << 20;
+
+/// How many numbers of each origin a leader remembers.
+const REMEMBERED: usize = 1 << 14;
+
+/// Which forwarded commands this leader has dealt with in this term. A transport may repeat a message; its
+/// commands must not be proposed twice.
+#[derive(Default)]
+pub(super) struct Forwarded {
+    seen: BTreeMap<(NodeId, Incarnation), BTreeSet<u64>>,
+    /// Everything below was forgotten, and counts as dealt with.
+    floors: BTreeMap<(NodeId, Incarnation), u64>,
+}
+
+impl Forwarded {
+    pub(super) fn clear(&mut self) {
+        self.seen.clear();
+        self.floors.clear();
+    }
+
+    fn is_new(&mut self, from: NodeId, incarnation: Incarnation, request: u64) -> bool {
+        let who = (from, incarnation);
+        if self.floors.get(&who).is_some_and(|floor| request < *floor) {
+            return false;
+        }
+        let seen = self.seen.entry(who).or_default();
+        let is_new = seen.insert(request);
+        if seen.len() > REMEMBERED
+            && let Some(lowest) = seen.pop_first()
+        {
+            self.floors.insert(who, lowest + 1);
+        }
+        is_new
+    }
+}
+
+impl Node {
+    pub(super) fn on_write(&mut self, token: Token, write: Write) {
+        let has_session = write.has_session();
+        let request = self.pending.next_request();
+        let command = Bytes::from(write.with_origin(self.origin(request)));
+        self.pending.push(self.now, token, command, has_session);
+    }
+
+    pub(super) fn origin(&self, request: u64) -> Origin {
+        Origin { node: self.identity.node, incarnation: self.identity.incarnation, request }
+    }
+
+    /// Sends on what waits to be sent, as one message.
+    pub(super) fn flush_writes(&mut self) {
+        if self.pending.next_size().is_none() {
+            return;
+        }
+        if self.is_leader() {
+            self.propose_pending();
+        } else if self.raft.raft.leader_id != 0 {
+            self.forward_pending();
+        }
+    }
+
+    fn propose_pending(&mut self) {
+        let term = self.raft.raft.term;
+        let (mut numbers, mut commands) = (Vec::new(), Vec::new());
+        let mut room = self.config.limits.uncommitted_bytes.saturating_sub(self.applied.uncommitted());
+        while let Some(size) = self.pending.next_size() {
+            // One always fits, lest a large one wait for ever.
+            if size as u64 > room && (self.applied.uncommitted() > 0 || !commands.is_empty()) {
+                break;
+            }
+            room = room.saturating_sub(size as u64);
+            if let Some((request, command)) = self.pending.send_next(self.now, term) {
+                numbers.push(request);
+                commands.push(command);
+            }
+        }
+        if !self.propose(commands) {
+            self.pending.unsend(&numbers);
+        }
+    }
+
+    /// Hands commands to raft as one proposal; answers whether raft took them, all or none.
+    pub(super) fn propose(&mut self, commands: Vec<Bytes>) -> bool {
+        if commands.is_empty() {
+            return true;
+        }
+        let bytes: usize = commands.iter().map(Bytes::len).sum();
+        let entries = commands.into_iter().map(|data| Entry { data, ..Entry::default() });
+        let mut message = Message::default();
+        message.set_msg_type(MessageType::MsgPropose);
+        message.from = self.identity.node;
+        message.entries = entries.collect::<Vec<_>>().into();
+        let is_taken = self.raft.step(message).is_ok();
+        if is_taken {
+            self.applied.proposed(bytes as u64);
+        }
+        self.after_step();
+        is_taken
+    }
+
+    /// Proposes something of this leader's own accord; answers the number under which it comes back.
+    pub(super) fn propose_own(&mut self, op: Op) -> Option<u64> {
+        let request = self.applied.next_own_request();
+        let command = Command { origin: Some(self.origin(request)), session: None, op: Some(op) };
+        self.propose(vec![Bytes::from(command.encode_to_vec())]).then_some(request)
+    }
+
+    fn forward_pending(&mut self) {
+        let term = self.raft.raft.term;
+        let mut commands = Vec::new();
+        while let Some((request, command)) = self.pending.send_next(self.now, term) {
+            commands.push((request, command));
+        }
+        self.forward(commands);
+    }
+
+    fn forward(&mut self, commands: Vec<(u64, Bytes)>) {
+        let (leader, term) = (self.raft.raft.leader_id, self.raft.raft.term);
+        let mut forward = Forward { term, commands: Vec::new() };
+        let mut bytes = 0;
+        for (request, command) in commands {
+            bytes += command.len();
+            forward.commands.push(ForwardedCommand { request, command });
+            if bytes >= FORWARD_BYTES {
+                bytes = 0;
+                let full = std::mem::take(&mut forward.commands);
+                self.send(leader, Body::Forward(Forward { term, commands: full }));
+            }
+        }
+        if !forward.commands.is_empty() {
+            self.send(leader, Body::Forward(forward));
+        }
+    }
+
+    /// What may have been lost on its way to the leader is sent again; the leader knows what it has seen.
+    pub(super) fn forward_overdue(&mut self) {
+        if self.is_leader() || self.raft.raft.leader_id == 0 {
+            return;
+        }
+        let patience = self.config.election_timeout / 2;
+        let overdue = self.pending.overdue(self.now, self.raft.raft.term, patience);
+        self.forward(overdue);
+    }
+
+    /// A peer's commands. Its clients learn what became of them from the log, unless they are refused here.
+    pub(super) fn on_forward(&mut self, from: NodeId, incarnation: Incarnation, forward: Forward) {
+        if !self.is_leader() || forward.term != self.raft.raft.term {
+            return;
+        }
+        let mut commands = Vec::new();
+        let mut refused = Vec::new();
+        let mut room = self.config.limits.uncommitted_bytes.saturating_sub(self.applied.uncommitted());
+        for ForwardedCommand { request, command } in forward.commands {
+            if !self.forwarded.is_new(from, incarnation, request) {
+                continue;
+            }
+            let size = command.len() as u64;
+            let may_propose = size <= room && self.is_fair(from, incarnation, request, &command);
+            room = room.saturating_sub(size);
+            if may_propose {
+                commands.push((request, command));
+            } else {
+                refused.push(request);
+            }
+        }
+        let (numbers, commands): (Vec<_>, Vec<_>) = commands.into_iter().unzip();
+        if !self.propose(commands) {
+            refused.extend(numbers);
+        }
+        if !refused.is_empty() {
+            let term = forward.term;
+            self.send(from, Body::Refused(Refused { term, incarnation, requests: refused }));
+        }
+    }
+
+    /// Whether a forwarded command is what a client may ask, in its sender's own name.
+    fn is_fair(&self, node: NodeId, incarnation: Incarnation, request: u64, command: &Bytes) -> bool {
+        let Ok(decoded) = Command::decode(command.clone()) else { return false };
+        let origin = Origin { node, incarnation, request };
+        let is_clients = match decoded.op {
+            Some(
+                Op::Put(_)
+                | Op::DeleteRange(_)
+                | Op::Txn(_)
+                | Op::Compact(_)
+                | Op::LeaseGrant(_)
+                | Op::LeaseRevoke(_)
+                | Op::OpenSession(_)
+                | Op::CloseSession(_)
+                | Op::NoSpace(_),
+            ) => true,
+            Some(Op::LeaseExpire(_) | Op::LeaseCheckpoint(_) | Op::Settings(_) | Op::MemberSeen(_)) | None => {
+                false
+            }
+        };
+        is_clients && decoded.origin == Some(origin) && command.len() <= self.config.limits.request_bytes + 256
+    }
+
+    pub(super) fn on_refused(&mut self, refused: Refused) {
+        if refused.incarnation != self.identity.incarnation {
+            return;
+        }
+        for request in refused.requests {
+            if let Some(waiting) = self.pending.take(request) {
+                self.reply(waiting.token, Err(ErrorKind::Overloaded.into()));
+            }
+        }
+    }
+
+    /// Part of the log was skipped: nobody here can tell what became of what was under way.
+    pub(super) fn fail_skipped(&mut self) {
+        for waiting in self.pending.log_skipped() {
+            self.reply(waiting.token, Err(Error::unknown(ErrorKind::LeaderChanged)));
+        }
+    }
+
+    /// Ends the wait of everybody whose time is over.
+    pub(super) fn expire_waiting(&mut self) {
+        let reason = if self.raft.raft.leader_id == 0 { ErrorKind::NoLeader } else { ErrorKind::Timeout };
+        for waiting in self.pending.expired(self.now) {
+            let unknown = Error::unknown(ErrorKind::Timeout);
+            let error = if waiting.may_happen() { unknown } else { reason.clone().into() };
+            self.reply(waiting.token, Err(error));
+        }
+        for token in self.expired_readers() {
+            self.reply(token, Err(reason.clone().into()));
+        }
+        self.reads.retry_overdue(self.now);
+        self.forward_overdue();
+        self.ask_overdue();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defence_11_a_repeated_forward_is_proposed_once() {
+        let mut forwarded = Forwarded::default();
+        assert!(forwarded.is_new(2, 1, 7));
+        assert!(!forwarded.is_new(2, 1, 7));
+        assert!(forwarded.is_new(2, 2, 7), "another start counts anew");
+        for request in 8..8 + REMEMBERED as u64 + 1 {
+            assert!(forwarded.is_new(2, 1, request));
+        }
+        assert!(!forwarded.is_new(2, 1, 7), "what was forgotten is not new");
+    }
+}

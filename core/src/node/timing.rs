@@ -1,0 +1,110 @@
+//! Raft counts ticks; this turns time into them, and draws election timeouts.
+//!
+//! Raft draws its election timeout from a generator of the thread that nobody can seed. So after whatever
+//! may have made it draw, the draw is replaced by a hash of the node's seed and of where it stands: the same
+//! inputs then lead to the same outputs, in any process.
+
+use std::time::Duration;
+
+use raft::StateRole;
+
+use super::Node;
+use crate::config::Config;
+use crate::time::Time;
+
+/// Ticks between two heartbeats.
+pub(super) const HEARTBEAT_TICKS: usize = 5;
+
+pub(super) struct Timing {
+    every: Duration,
+    next: Time,
+    election_ticks: usize,
+    draws: u64,
+}
+
+impl Timing {
+    pub(super) fn new(config: &Config, now: Time) -> Timing {
+        let every = config.heartbeat / HEARTBEAT_TICKS as u32;
+        let election_ticks = (config.election_timeout.as_nanos() / every.as_nanos().max(1)) as usize;
+        Timing { every, next: now + every, election_ticks, draws: 0 }
+    }
+
+    pub(super) fn election_ticks(&self) -> usize {
+        self.election_ticks
+    }
+
+    pub(super) fn next_tick(&self) -> Time {
+        self.next
+    }
+
+    /// How many ticks are due. After a long sleep not all of them are made up for: the others were not
+    /// asleep, and a node that wakes should first hear what they said meanwhile.
+    fn due(&mut self, now: Time) -> usize {
+        if now < self.next {
+            return 0;
+        }
+        let every = self.every.as_nanos().max(1);
+        let missed = (now.since(self.next).as_nanos() / every) as u32;
+        self.next = self.next + self.every * (missed + 1);
+        (missed as usize + 1).min(self.election_ticks)
+    }
+}
+
+fn draw(parts: [u64; 5], range: usize) -> usize {
+    let mut hash = blake3::Hasher::new();
+    for part in parts {
+        hash.update(&part.to_le_bytes());
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash.finalize().as_bytes()[..8]);
+    (u64::from_le_bytes(first) % range.max(1) as u64) as usize
+}
+
+impl Node {
+    /// Lets raft's clock, and everything that goes by it, catch up with the time.
+    pub(super) fn tick(&mut self) {
+        let due = self.timing.due(self.now);
+        for _ in 0..due {
+            // Alone, it would elect itself at once: only once all that it wrote is durable (raft asserts it).
+            let must_wait = self.is_alone() && !self.is_leader() && self.held.is_waiting();
+            if !must_wait {
+                self.raft.tick();
+                self.after_step();
+            }
+        }
+        if due > 0 {
+            self.expire_waiting();
+            self.upkeep();
+        }
+    }
+
+    pub(super) fn is_alone(&self) -> bool {
+        self.config.voters.len() == 1
+    }
+
+    /// Replaces raft's draw of an election timeout, after anything that may have made it draw.
+    pub(super) fn after_step(&mut self) {
+        let raft = &mut self.raft.raft;
+        if raft.election_elapsed == 0 && raft.state != StateRole::Leader {
+            self.timing.draws += 1;
+        }
+        let role = raft.state as u64;
+        let parts = [self.config.seed, self.identity.node, raft.term, role, self.timing.draws];
+        let ticks = self.timing.election_ticks;
+        raft.set_randomized_election_timeout(ticks + draw(parts, ticks));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_long_sleep_ticks_are_not_made_up_for() {
+        let config = Config::new(1, [1]);
+        let mut timing = Timing::new(&config, Time::ZERO);
+        assert_eq!(timing.due(Time::ZERO + Duration::from_millis(40)), 2);
+        assert_eq!(timing.due(Time::ZERO + Duration::from_secs(3600)), timing.election_ticks());
+        assert!(timing.next_tick() > Time::ZERO + Duration::from_secs(3600));
+    }
+}

@@ -1,0 +1,153 @@
+//! What is done without being asked: images and the log behind them, garbage, and on a leader the end of
+//! leases, automatic compaction and what all members must agree on.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Node, Output};
+use crate::command::{MemberSeen, Op, Settings};
+use crate::config::AutoCompaction;
+use crate::ids::Revision;
+use crate::request::CompactionRequest;
+use crate::storage::ImageMeta;
+use crate::time::Time;
+
+/// How often a leader looks whether something is to be agreed on.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Superseded versions freed at a tick. A few milliseconds' worth at most.
+const GARBAGE_PER_TICK: usize = 5_000;
+
+/// How many samples of the revision are kept over the age that is kept.
+const SAMPLES: u32 = 10;
+
+#[derive(Default)]
+pub(super) struct Upkeep {
+    looked: Option<Time>,
+    /// The revision at some times, oldest first.
+    samples: VecDeque<(Time, Revision)>,
+    is_saving: bool,
+    /// Bytes of the newest image.
+    image_size: u64,
+}
+
+impl Node {
+    pub(super) fn upkeep(&mut self) {
+        self.collect_garbage(GARBAGE_PER_TICK);
+        self.save_image_if_due();
+        if !self.leases.is_leading() {
+            return;
+        }
+        self.end_leases();
+        if self.upkeep.looked.is_none_or(|looked| self.now.since(looked) >= LOOK_EVERY) {
+            self.upkeep.looked = Some(self.now);
+            self.note_leases();
+            self.agree_on_settings();
+            self.agree_on_members();
+            self.compact_if_due();
+        }
+    }
+
+    /// The first entry of this leader's term is applied.
+    pub(super) fn start_leading(&mut self) {
+        self.upkeep.looked = None;
+        self.upkeep.samples.clear();
+        self.start_counting();
+        self.agree_on_settings();
+    }
+
+    pub(super) fn stop_leading(&mut self) {
+        self.applied.stop_counting();
+        self.stop_counting();
+    }
+
+    fn agree_on_settings(&mut self) {
+        let wanted =
+            Settings { quota_bytes: self.config.quota_bytes, max_sessions: self.config.max_sessions };
+        let settings = self.state.read().settings();
+        if settings != wanted {
+            self.propose_own(Op::Settings(wanted));
+        }
+    }
+
+    /// Writes down which directory each member was first seen with, so that one that lost its disk is
+    /// recognized by everybody, for ever.
+    fn agree_on_members(&mut self) {
+        let me = (self.identity.node, self.identity.directory);
+        let seen: Vec<_> = self.guard.directories().chain([me]).collect();
+        for (node, directory) in seen {
+            if self.state.read().member_directory(node).is_none() {
+                self.propose_own(Op::MemberSeen(MemberSeen { node, directory }));
+            }
+        }
+    }
+
+    fn compact_if_due(&mut self) {
+        let (revision, compacted) = {
+            let state = self.state.read();
+            (state.revision(), state.compacted())
+        };
+        let target = match self.config.compaction {
+            AutoCompaction::Off => return,
+            // A tenth more than is to be kept, so that there is something to do each time.
+            AutoCompaction::Revisions(keep) => {
+                let keep = i64::try_from(keep).unwrap_or(i64::MAX);
+                if revision.saturating_sub(compacted) <= keep.saturating_add(keep / 10) {
+                    return;
+                }
+                revision.saturating_sub(keep)
+            }
+            AutoCompaction::Age(keep) => match self.revision_before(keep, revision) {
+                Some(target) => target,
+                None => return,
+            },
+        };
+        if target > compacted.max(1) {
+            self.propose_own(Op::Compact(CompactionRequest { revision: target, physical: false }));
+        }
+    }
+
+    /// The newest sampled revision that is at least `age` old.
+    fn revision_before(&mut self, age: Duration, revision: Revision) -> Option<Revision> {
+        let samples = &mut self.upkeep.samples;
+        let is_due = samples.back().is_none_or(|(at, _)| self.now.since(*at) >= age / SAMPLES);
+        if is_due {
+            samples.push_back((self.now, revision));
+        }
+        let mut found = None;
+        while samples.front().is_some_and(|(at, _)| self.now.since(*at) >= age) {
+            found = samples.pop_front().map(|(_, revision)| revision);
+        }
+        found
+    }
+
+    /// An image is due when the log since the last one is larger than it (and than a minimum): what is
+    /// written stays near twice what is stored, and so does what a restart reads.
+    fn save_image_if_due(&mut self) {
+        let wanted = self.raft.store().take_image_wanted();
+        let due = self.config.image_log_bytes.max(self.upkeep.image_size);
+        let has_news = self.applied.position().index
+            > self.raft.store().image().map_or(0, |image| image.position.index);
+        if self.upkeep.is_saving || !has_news || !(wanted || self.applied.log_bytes >= due) {
+            return;
+        }
+        self.upkeep.is_saving = true;
+        self.applied.log_bytes = 0;
+        self.outputs.push_back(Output::SaveImage { voters: self.config.voters.clone() });
+    }
+
+    pub(super) fn on_image_saved(&mut self, meta: ImageMeta, size: u64) {
+        self.upkeep.is_saving = false;
+        self.upkeep.image_size = size;
+        let is_newer =
+            self.raft.store().image().is_none_or(|newest| newest.position.index < meta.position.index);
+        if !is_newer {
+            return;
+        }
+        self.raft.mut_store().set_image(meta);
+        let (entries, bytes) = (self.config.keep_entries, self.config.keep_bytes);
+        let dropped = self.raft.mut_store().trim(entries, bytes);
+        // The entry at the window's base is kept: it says which term the log went on from.
+        self.outputs.push_back(Output::DropLog(dropped.saturating_sub(1)));
+    }
+}

@@ -1,0 +1,66 @@
+//! What can be seen of a node from outside.
+
+use raft::StateRole;
+
+use super::Node;
+use crate::ids::{Index, NodeId, Term};
+
+/// What a member is to its cluster at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It follows a leader, or waits for one.
+    #[default]
+    Follower,
+    /// It asks for votes (or asks whether asking would succeed).
+    Candidate,
+    /// It leads.
+    Leader,
+}
+
+/// What can be seen of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// What it is to its cluster.
+    pub role: Role,
+    /// Whom it follows; 0: nobody.
+    pub leader: NodeId,
+    /// The term it is in.
+    pub term: Term,
+    /// The last entry in its log.
+    pub last_index: Index,
+    /// The last entry that it knows to be agreed on.
+    pub commit: Index,
+    /// The last entry whose effect is in its state.
+    pub applied: Index,
+    /// Requests that wait for an answer here.
+    pub waiting: usize,
+    /// Messages dropped because no correct member would have sent them.
+    pub dropped: u64,
+    /// Members whose state differs from this one's.
+    pub differing: Vec<NodeId>,
+    /// Why it halted itself, if it did.
+    pub halted: Option<String>,
+}
+
+impl Node {
+    /// What can be seen of it.
+    pub fn view(&self) -> View {
+        let raft = &self.raft.raft;
+        View {
+            role: match raft.state {
+                StateRole::Leader => Role::Leader,
+                StateRole::Follower => Role::Follower,
+                StateRole::Candidate | StateRole::PreCandidate => Role::Candidate,
+            },
+            leader: raft.leader_id,
+            term: raft.term,
+            last_index: raft.raft_log.last_index(),
+            commit: raft.raft_log.committed,
+            applied: self.applied.position().index,
+            waiting: self.pending.len() + self.reads.len() + self.leases.waiting(),
+            dropped: self.dropped,
+            differing: self.health.differing().collect(),
+            halted: self.halted.clone(),
+        }
+    }
+}

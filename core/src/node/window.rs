@@ -1,0 +1,243 @@
+//! The log as raft sees it: in memory, from the end of the oldest image that is still of use to the newest
+//! entry, whether that is durable yet or not.
+//!
+//! Keeping it in memory means that raft never waits for a disk and never hears of a disk's error: those
+//! halt the node before raft could be told something wrong (it panics when its storage fails).
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+
+use raft::eraftpb::{ConfState, Entry, HardState as RaftHardState, Snapshot};
+use raft::{GetEntriesContext, RaftState, StorageError};
+
+use crate::ids::{Index, Term};
+use crate::storage::{HardState, ImageMeta, LogPosition};
+
+/// What an entry costs in memory besides its data.
+const ENTRY_OVERHEAD: u64 = 160;
+
+pub(super) struct Window {
+    base: LogPosition,
+    entries: VecDeque<Entry>,
+    bytes: u64,
+    hard_state: HardState,
+    voters: Vec<u64>,
+    image: Option<ImageMeta>,
+    image_wanted: Cell<bool>,
+}
+
+impl Window {
+    pub(super) fn new(base: LogPosition, hard_state: HardState, voters: Vec<u64>) -> Window {
+        Window {
+            base,
+            entries: VecDeque::new(),
+            bytes: 0,
+            hard_state,
+            voters,
+            image: None,
+            image_wanted: Cell::new(false),
+        }
+    }
+
+    pub(super) fn last_index(&self) -> Index {
+        self.base.index + self.entries.len() as u64
+    }
+
+    /// Adds entries; those that it holds from the first one's index on are replaced.
+    pub(super) fn append(&mut self, entries: &[Entry]) {
+        let Some(first) = entries.first() else { return };
+        while self.last_index() >= first.index && !self.entries.is_empty() {
+            let gone = self.entries.pop_back();
+            self.bytes -= gone.as_ref().map_or(0, cost);
+        }
+        debug_assert_eq!(self.last_index() + 1, first.index, "raft appends without gaps");
+        self.bytes += entries.iter().map(cost).sum::<u64>();
+        self.entries.extend(entries.iter().cloned());
+    }
+
+    /// Forgets everything: the log goes on after `position`.
+    pub(super) fn reset(&mut self, position: LogPosition) {
+        self.base = position;
+        self.entries.clear();
+        self.bytes = 0;
+    }
+
+    /// Lets go of what an image covers, but for the newest `keep_entries` and `keep_bytes` before it, so
+    /// that a follower that is a little behind is served from the log. Answers what it now begins after.
+    pub(super) fn trim(&mut self, keep_entries: u64, keep_bytes: u64) -> Index {
+        let covered = self.image.as_ref().map_or(0, |image| image.position.index);
+        let mut behind = covered.saturating_sub(self.base.index);
+        let mut behind_bytes: u64 = self.entries.iter().take(behind as usize).map(cost).sum();
+        while behind > keep_entries || (behind > 0 && behind_bytes > keep_bytes) {
+            let Some(gone) = self.entries.pop_front() else { break };
+            self.base = LogPosition { index: gone.index, term: gone.term };
+            self.bytes -= cost(&gone);
+            behind_bytes -= cost(&gone);
+            behind -= 1;
+        }
+        self.base.index
+    }
+
+    /// The term of the entry at `index`, if the window reaches there.
+    pub(super) fn term_at(&self, index: Index) -> Option<Term> {
+        if index == self.base.index {
+            return Some(self.base.term);
+        }
+        let at = usize::try_from(index.checked_sub(self.base.index + 1)?).ok()?;
+        self.entries.get(at).map(|entry| entry.term)
+    }
+
+    pub(super) fn set_hard_state(&mut self, hard_state: HardState) {
+        self.hard_state = hard_state;
+    }
+
+    pub(super) fn hard_state(&self) -> HardState {
+        self.hard_state
+    }
+
+    pub(super) fn set_image(&mut self, image: ImageMeta) {
+        self.image = Some(image);
+        self.image_wanted.set(false);
+    }
+
+    /// The newest image that the storage has.
+    pub(super) fn image(&self) -> Option<&ImageMeta> {
+        self.image.as_ref()
+    }
+
+    /// Whether raft asked for an image that there was none of, since the last time this was asked.
+    pub(super) fn take_image_wanted(&self) -> bool {
+        self.image_wanted.replace(false)
+    }
+
+    fn check_range(&self, low: Index, high: Index) -> raft::Result<()> {
+        if low <= self.base.index {
+            return Err(StorageError::Compacted.into());
+        }
+        if high > self.last_index() + 1 {
+            return Err(StorageError::Unavailable.into());
+        }
+        Ok(())
+    }
+}
+
+fn cost(entry: &Entry) -> u64 {
+    entry.data.len() as u64 + ENTRY_OVERHEAD
+}
+
+/// How many of `entries` fit into `limit` bytes; at least one.
+fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, limit: Option<u64>) -> usize {
+    let limit = limit.unwrap_or(u64::MAX);
+    let mut bytes = 0;
+    entries
+        .take_while(|entry| {
+            let first = bytes == 0;
+            bytes += cost(entry);
+            first || bytes <= limit
+        })
+        .count()
+}
+
+impl raft::Storage for Window {
+    fn initial_state(&self) -> raft::Result<RaftState> {
+        let mut hard = RaftHardState::default();
+        hard.term = self.hard_state.term;
+        hard.vote = self.hard_state.vote;
+        hard.commit = self.hard_state.commit;
+        let mut conf = ConfState::default();
+        conf.set_voters(self.voters.clone());
+        Ok(RaftState::new(hard, conf))
+    }
+
+    fn entries(
+        &self,
+        low: u64,
+        high: u64,
+        max_size: impl Into<Option<u64>>,
+        _: GetEntriesContext,
+    ) -> raft::Result<Vec<Entry>> {
+        self.check_range(low, high)?;
+        let from = (low - self.base.index - 1) as usize;
+        let to = (high - self.base.index - 1) as usize;
+        let count = fitting(self.entries.range(from..to), max_size.into());
+        Ok(self.entries.range(from..from + count).cloned().collect())
+    }
+
+    fn term(&self, index: u64) -> raft::Result<u64> {
+        if index < self.base.index {
+            return Err(StorageError::Compacted.into());
+        }
+        self.term_at(index).ok_or_else(|| StorageError::Unavailable.into())
+    }
+
+    fn first_index(&self) -> raft::Result<u64> {
+        Ok(self.base.index + 1)
+    }
+
+    fn last_index(&self) -> raft::Result<u64> {
+        Ok(Window::last_index(self))
+    }
+
+    fn snapshot(&self, request_index: u64, _to: u64) -> raft::Result<Snapshot> {
+        let image = self.image.as_ref().filter(|image| {
+            image.position.index >= request_index.max(self.base.index) && image.position.index > 0
+        });
+        let Some(image) = image else {
+            self.image_wanted.set(true);
+            return Err(StorageError::SnapshotTemporarilyUnavailable.into());
+        };
+        let mut snapshot = Snapshot::default();
+        let meta = snapshot.mut_metadata();
+        meta.index = image.position.index;
+        meta.term = image.position.term;
+        meta.mut_conf_state().set_voters(image.voters.clone());
+        meta.mut_conf_state().set_learners(image.learners.clone());
+        Ok(snapshot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raft::Storage as _;
+
+    fn entry(index: u64, term: u64) -> Entry {
+        let mut entry = Entry::default();
+        entry.index = index;
+        entry.term = term;
+        entry
+    }
+
+    fn window(upto: u64) -> Window {
+        let mut window = Window::new(LogPosition::default(), HardState::default(), vec![1]);
+        window.append(&(1..=upto).map(|i| entry(i, 1)).collect::<Vec<_>>());
+        window
+    }
+
+    #[test]
+    fn a_newer_leader_replaces_the_tail() {
+        let mut window = window(5);
+        window.append(&[entry(3, 2)]);
+        assert_eq!((window.last_index(), window.term_at(3), window.term_at(4)), (3, Some(2), None));
+    }
+
+    #[test]
+    fn trimming_keeps_some_entries_and_the_term_before_them() {
+        let mut window = window(10);
+        let position = LogPosition { index: 8, term: 1 };
+        window.set_image(ImageMeta { position, ..ImageMeta::default() });
+        assert_eq!(window.trim(3, u64::MAX), 5);
+        assert_eq!((window.term(5), window.first_index()), (Ok(1), Ok(6)));
+        assert!(window.term(4).is_err());
+        assert_eq!(window.trim(3, 0), 8);
+        assert_eq!(window.last_index(), 10);
+    }
+
+    #[test]
+    fn an_image_that_is_missing_is_asked_for() {
+        let window = window(3);
+        assert!(window.snapshot(0, 2).is_err());
+        assert!(window.take_image_wanted());
+        assert!(!window.take_image_wanted());
+    }
+}
