@@ -95,7 +95,8 @@ impl ImageLoader {
     fn read_frames(&mut self) -> Result<()> {
         let mut bytes = self.rest.split().freeze();
         loop {
-            let Some((head, length)) = delimiter(&bytes).map_err(|reason| corrupt(self.offset, reason))? else {
+            let Some((head, length)) = delimiter(&bytes).map_err(|reason| corrupt(self.offset, reason))?
+            else {
                 break;
             };
             if bytes.len() - head < length {
