@@ -209,7 +209,12 @@ impl Watch {
     }
 
     fn pull(&mut self) -> Result<Option<WatchItem>> {
-        let pulled = self.shared.state.read().pull(&mut self.cursor, EVENTS_AT_ONCE, BYTES_AT_ONCE)?;
+        let pulled = loop {
+            let pulled = self.shared.state.read().pull(&mut self.cursor, EVENTS_AT_ONCE, BYTES_AT_ONCE)?;
+            if !(pulled.events.is_empty() && pulled.more) {
+                break pulled;
+            }
+        };
         self.resume = self.resume.max(pulled.through + 1);
         if !pulled.events.is_empty() {
             self.slot.is_progress_due.store(false, Ordering::Relaxed);
