@@ -10,6 +10,9 @@ use crate::fault::Fault;
 pub(crate) const HEADER_BYTES: usize = 13;
 /// What a reader's buffer starts with and comes back to.
 const BUFFER_BYTES: usize = 64 << 10;
+/// What a buffer may keep after a long frame. The usual batches of entries fit: to take fresh pages from the
+/// operating system for each of them costs more than everything else done with them.
+pub(crate) const KEPT_BYTES: usize = 2 << 20;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,7 @@ pub(crate) fn put(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
 /// Appends a frame with a message, encoded in place.
 pub(crate) fn put_message(out: &mut Vec<u8>, envelope: &Envelope) {
     let start = out.len();
+    out.reserve(HEADER_BYTES + envelope.encoded_len());
     out.extend_from_slice(&[0; HEADER_BYTES]);
     envelope.encode(out).expect("a Vec has room for every message");
     let header = header(Kind::Message, &out[start + HEADER_BYTES..]);
@@ -68,12 +72,13 @@ pub(crate) fn decode_message(payload: &[u8]) -> Result<Envelope, Fault> {
     Envelope::decode(payload).map_err(|e| Fault::Undecodable(e.to_string()))
 }
 
-/// Cuts frames out of a stream. Holds the bytes of at most one frame beyond [`BUFFER_BYTES`], and never
+/// Cuts frames out of a stream. Holds the bytes of at most one frame beyond [`KEPT_BYTES`], and never
 /// more than twice what has arrived of it.
 pub(crate) struct FrameReader<R> {
     from: R,
     limit: usize,
     base: usize,
+    kept: usize,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -83,7 +88,8 @@ impl<R: Read> FrameReader<R> {
     /// Takes payloads up to `limit` bytes.
     pub(crate) fn new(from: R, limit: usize) -> FrameReader<R> {
         let base = BUFFER_BYTES.min(limit.saturating_add(HEADER_BYTES));
-        FrameReader { from, limit, base, buffer: vec![0; base], start: 0, end: 0 }
+        let kept = KEPT_BYTES.min(limit.saturating_add(HEADER_BYTES));
+        FrameReader { from, limit, base, kept, buffer: vec![0; base], start: 0, end: 0 }
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut R {
@@ -156,8 +162,8 @@ impl<R: Read> FrameReader<R> {
         if self.end == self.buffer.len() {
             let size = (2 * self.buffer.len()).min(wanted.max(self.base));
             self.buffer.resize(size, 0);
-        } else if self.buffer.len() > self.base && self.end < self.base && wanted <= self.base {
-            self.buffer.truncate(self.base);
+        } else if self.buffer.len() > self.kept && self.end < self.kept && wanted <= self.kept {
+            self.buffer.truncate(self.kept);
             self.buffer.shrink_to_fit();
         }
     }
@@ -245,7 +251,7 @@ mod tests {
         put(&mut bytes, Kind::Ping, b"");
         let mut reader = FrameReader::new(&bytes[..], 64 << 20);
         while reader.next().unwrap().is_some() {}
-        assert!(reader.buffer.capacity() <= 2 * BUFFER_BYTES);
+        assert!(reader.buffer.capacity() <= KEPT_BYTES);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub struct TcpOptions {
     /// Messages are joined into one write until it has this many bytes. Default: 256 KiB.
     pub batch_bytes: usize,
     /// The largest message, in bytes encoded, that is sent or taken in, and the largest chunk of an image.
-    /// At most, and by default, [`MAX_FRAME`]: 64 MiB.
+    /// At most, and by default, [`MAX_FRAME`].
     pub max_frame: usize,
     /// How long to wait for a connection to a peer's address. Default: 1 s.
     pub connect_timeout: Duration,

@@ -10,7 +10,7 @@ use kvorum_core::transport::{Envelope, Incoming};
 
 use crate::dial::{Backoff, dial};
 use crate::fault::Fault;
-use crate::frame::{self, FrameReader, Kind};
+use crate::frame::{self, FrameReader, KEPT_BYTES, Kind};
 use crate::hello::Purpose;
 use crate::peer::Peer;
 use crate::queue::Wake;
@@ -102,7 +102,7 @@ fn write_all(shared: &Shared, peer: &Peer, stream: &TcpStream) -> Result<(), Fau
         batch.clear();
         out.clear();
         // One huge message must not keep its space for as long as the connection lives.
-        out.shrink_to(2 * options.batch_bytes);
+        out.shrink_to(KEPT_BYTES);
     }
 }
 
