@@ -307,6 +307,13 @@ impl Client {
         self.ask(Request::TransferLeader(to), ErrorKind::Stopped.into(), |_| Ok(()))
     }
 
+    /// Asks for a transfer without waiting for the answer; answers whether the node still listens.
+    #[doc(hidden)]
+    pub fn begin_transfer(&self, to: NodeId) -> bool {
+        let (sender, _) = oneshot::async_channel();
+        self.mail.send(Mail::Ask(Request::TransferLeader(to), ReplySender(sender))).is_ok()
+    }
+
     /// What this node knows of itself and its cluster, at once.
     pub fn status(&self) -> Status {
         Status::of(&self.shared)

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use crate::client::Client;
 use crate::disk::{DiskJob, announced};
 use crate::error::{ErrorKind, Result};
+use crate::ids::NodeId;
 use crate::lease::Keeper;
 use crate::mail::{DiskReport, Mail, ReplySender};
 use crate::node::{Input, Node, Output, Reply, Request, Token};
@@ -208,7 +209,7 @@ impl Driver {
         self.shared.hub.wake(&self.woken);
     }
 
-    fn save_image(&mut self, voters: Vec<u64>) {
+    fn save_image(&mut self, voters: Vec<NodeId>) {
         let cut = self.shared.state.write().cut_image();
         let (position, hash) = (cut.position(), cut.hash());
         let meta = ImageMeta { position, voters, learners: Vec::new(), hash };
@@ -263,11 +264,9 @@ impl Driver {
         self.shared.hub.end(ErrorKind::Stopped);
     }
 
-    /// Whom to hand leadership to before stopping: any other voter, if this node leads.
-    pub fn successor(&self) -> Option<u64> {
-        let me = self.shared.identity.node;
-        let is_leader = self.node.view().role == crate::node::Role::Leader;
-        self.shared.config.voters.iter().copied().find(|&voter| is_leader && voter != me)
+    /// Whom to hand leadership to before stopping, if this node leads and there is somebody.
+    pub fn successor(&self) -> Option<NodeId> {
+        self.node.successor()
     }
 }
 

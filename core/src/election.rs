@@ -11,7 +11,9 @@ use crate::error::{ErrorKind, Result};
 use crate::ids::Revision;
 use crate::lease::Lease;
 use crate::lock::Place;
-use crate::request::{Compare, KeyValue, PutRequest, RangeRequest, SortOrder, SortTarget, TxnRequest, WatchRequest};
+use crate::request::{
+    Compare, KeyValue, PutRequest, RangeRequest, SortOrder, SortTarget, TxnRequest, WatchRequest,
+};
 use crate::watch::Watch;
 
 /// A leadership that was won. It ends with [`Leadership::resign`] or with its lease.

@@ -139,7 +139,12 @@ impl WatchRequest {
 }
 
 impl Compare {
-    fn new(key: impl AsRef<[u8]>, target: CompareTarget, result: CompareResult, with: CompareWith) -> Compare {
+    fn new(
+        key: impl AsRef<[u8]>,
+        target: CompareTarget,
+        result: CompareResult,
+        with: CompareWith,
+    ) -> Compare {
         let (target, result) = (target as i32, result as i32);
         Compare { key: copied(key), target, result, with: Some(with), range_end: Bytes::new() }
     }

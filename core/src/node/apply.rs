@@ -146,8 +146,8 @@ impl Node {
             return self.own_applied(origin.request);
         }
         let Some(waiting) = self.pending.take(origin.request) else { return };
-        let is_physical = matches!(applied.result, Ok(Response::Compact(_)))
-            && self.wants_physical(&waiting.command);
+        let is_physical =
+            matches!(applied.result, Ok(Response::Compact(_))) && self.wants_physical(&waiting.command);
         let reply = applied.result.map(|response| Reply::Applied { response, term });
         match reply {
             Ok(reply) if is_physical => {

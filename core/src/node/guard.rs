@@ -142,7 +142,8 @@ fn append(message: &RaftMessage, raft: &RawNode<Window>) -> Found {
 fn consecutive(message: &RaftMessage) -> Found {
     let mut before = (message.index, message.log_term);
     for entry in &message.entries {
-        if Some(entry.index) != before.0.checked_add(1) || entry.term < before.1 || entry.term > message.term {
+        if Some(entry.index) != before.0.checked_add(1) || entry.term < before.1 || entry.term > message.term
+        {
             return Err("entries that do not follow one another");
         }
         if entry.kind != 0 {

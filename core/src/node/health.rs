@@ -67,7 +67,8 @@ impl Node {
     }
 
     fn tell_diverged(&mut self, to: NodeId, diverged_at: Index) {
-        let directory = self.guard.directories().find(|(node, _)| *node == to).map(|(_, directory)| directory);
+        let directory =
+            self.guard.directories().find(|(node, _)| *node == to).map(|(_, directory)| directory);
         let Some(directory) = directory else { return };
         self.send(to, Body::Verdict(Verdict { directory, wiped: false, diverged_at }));
     }
@@ -88,7 +89,9 @@ impl Node {
             ));
         } else if from == self.raft.raft.leader_id {
             let index = verdict.diverged_at;
-            self.halt(format!("its state at entry {index} differs from that of a majority, says node {from}"));
+            self.halt(format!(
+                "its state at entry {index} differs from that of a majority, says node {from}"
+            ));
         }
     }
 }

@@ -224,7 +224,9 @@ impl Node {
     /// This node does not lead (any more): its own clients' questions go to who does, the others' go back.
     fn pass_on(&mut self, question: LeaseQuestion) {
         match question.who {
-            LeaseAsker::Client(token) if !self.is_leader() => self.ask_lease(token, question.id, question.renew),
+            LeaseAsker::Client(token) if !self.is_leader() => {
+                self.ask_lease(token, question.id, question.renew)
+            }
             // It leads, but has not begun to: the question waits for the next round.
             LeaseAsker::Client(_) => self.reads.push(self.now, Reader::Lease(question)),
             LeaseAsker::Peer(origin) => {

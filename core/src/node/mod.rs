@@ -264,8 +264,7 @@ impl Node {
 
     fn fail_all(&mut self, kind: &ErrorKind) {
         for waiting in self.pending.take_all() {
-            let error =
-                if waiting.may_happen() { Error::unknown(kind.clone()) } else { kind.clone().into() };
+            let error = if waiting.may_happen() { Error::unknown(kind.clone()) } else { kind.clone().into() };
             self.reply(waiting.token, Err(error));
         }
         for token in self.take_waiting_clients() {

@@ -208,11 +208,12 @@ impl Node {
                 | Op::CloseSession(_)
                 | Op::NoSpace(_),
             ) => true,
-            Some(Op::LeaseExpire(_) | Op::LeaseCheckpoint(_) | Op::Settings(_) | Op::MemberSeen(_)) | None => {
-                false
-            }
+            Some(Op::LeaseExpire(_) | Op::LeaseCheckpoint(_) | Op::Settings(_) | Op::MemberSeen(_))
+            | None => false,
         };
-        is_clients && decoded.origin == Some(origin) && command.len() <= self.config.limits.request_bytes + 256
+        is_clients
+            && decoded.origin == Some(origin)
+            && command.len() <= self.config.limits.request_bytes + 256
     }
 
     pub(super) fn on_refused(&mut self, refused: Refused) {

@@ -8,8 +8,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::io::{Reply, Token};
 use super::Node;
+use super::io::{Reply, Token};
 use crate::command::Origin;
 use crate::ids::{Incarnation, Index, LeaseId, NodeId};
 use crate::time::Time;

@@ -102,7 +102,10 @@ fn rebuild(config: &Config, recovered: Recovered, image: Option<ImageMeta>) -> R
     let start = image.as_ref().map_or(LogPosition::default(), |image| image.position);
     let keeps_log = goes_on(base, &entries, start);
     if !keeps_log && base.index > start.index {
-        return Err(misfit(format!("the log begins behind entry {}, the newest image ends at {}", base.index, start.index)));
+        return Err(misfit(format!(
+            "the log begins behind entry {}, the newest image ends at {}",
+            base.index, start.index
+        )));
     }
     let (base, entries) = if keeps_log { (base, entries) } else { (start, Vec::new()) };
     let last = entries.last().map_or(base, |entry| LogPosition { index: entry.index, term: entry.term });

@@ -126,8 +126,8 @@ impl Node {
     fn save_image_if_due(&mut self) {
         let wanted = self.raft.store().take_image_wanted();
         let due = self.config.image_log_bytes.max(self.upkeep.image_size);
-        let has_news = self.applied.position().index
-            > self.raft.store().image().map_or(0, |image| image.position.index);
+        let has_news =
+            self.applied.position().index > self.raft.store().image().map_or(0, |image| image.position.index);
         if self.upkeep.is_saving || !has_news || !(wanted || self.applied.log_bytes >= due) {
             return;
         }

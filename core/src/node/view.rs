@@ -43,6 +43,15 @@ pub struct View {
 }
 
 impl Node {
+    /// Who is to lead after this node, which leads: the member that is there and has most of the log.
+    pub fn successor(&self) -> Option<NodeId> {
+        let raft = &self.raft.raft;
+        let is_leader = raft.state == StateRole::Leader;
+        let others = raft.prs().iter().filter(|(id, peer)| **id != self.identity.node && peer.recent_active);
+        let best = others.max_by_key(|(id, peer)| (peer.matched, **id)).map(|(id, _)| *id);
+        best.filter(|_| is_leader && self.halted.is_none())
+    }
+
     /// What can be seen of it.
     pub fn view(&self) -> View {
         let raft = &self.raft.raft;

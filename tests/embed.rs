@@ -1,0 +1,96 @@
+//! A cluster embedded as a user would, over real threads.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kvorum::request::{PutRequest, RangeRequest, TxnRequest, WatchRequest};
+use kvorum::transports::MemoryNetwork;
+use kvorum::{Node, WatchItem, block_on};
+
+fn three(network: &MemoryNetwork) -> BTreeMap<u64, Node> {
+    let peers = [1, 2, 3].map(|id| (id, ""));
+    peers
+        .iter()
+        .map(|&(id, _)| {
+            let node = Node::builder().id(id).peers(peers).transport(network.transport());
+            (
+                id,
+                node.heartbeat(Duration::from_millis(20))
+                    .election_timeout(Duration::from_millis(200))
+                    .start()
+                    .unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn any_node_takes_any_request() {
+    let network = MemoryNetwork::new();
+    let nodes = three(&network);
+    for (id, node) in &nodes {
+        let key = format!("key-{id}");
+        node.client().put(&key, "v").wait().unwrap();
+        for other in nodes.values() {
+            assert!(other.client().get(&key).wait().unwrap().is_some(), "{key} must be readable everywhere");
+        }
+    }
+    let lease = nodes[&2].client().grant(Duration::from_secs(60)).wait().unwrap();
+    for node in nodes.values() {
+        assert_eq!(node.client().keep_alive(lease.id).wait().unwrap().ttl, 60);
+        assert_eq!(node.client().leases().wait().unwrap().leases, [lease.id]);
+    }
+}
+
+#[test]
+fn a_watch_on_another_node_sees_everything_in_order() {
+    let network = MemoryNetwork::new();
+    let nodes = three(&network);
+    let mut watch = nodes[&3].client().watch(WatchRequest::prefix("w/").from(1)).unwrap();
+    for i in 0..100 {
+        nodes[&1].client().put(format!("w/{i:03}"), "v").wait().unwrap();
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 100 {
+        match watch.next_timeout(Duration::from_secs(10)).unwrap() {
+            Some(WatchItem::Events(events)) => {
+                seen.extend(events.into_iter().map(|event| event.kv.unwrap().mod_revision));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+#[test]
+fn transactions_locks_and_elections() {
+    let network = MemoryNetwork::new();
+    let nodes = three(&network);
+    let (a, b) = (nodes[&1].client(), nodes[&2].client());
+    block_on(async {
+        let txn = TxnRequest::new().then(PutRequest::new("x", "1")).then(RangeRequest::key("x"));
+        assert_eq!(a.txn(txn).await?.responses.len(), 2);
+        let (one, two) = (a.lease(Duration::from_secs(10)).await?, b.lease(Duration::from_secs(10)).await?);
+        let first = kvorum::lock::lock(&a, "l", &one).await?;
+        assert!(kvorum::lock::try_lock(&b, "l", &two).await?.is_none());
+        let token = first.token();
+        first.unlock().await?;
+        let second = kvorum::lock::lock(&b, "l", &two).await?;
+        assert!(second.token() > token);
+        let leadership = kvorum::election::campaign(&a, "e", &one, "a").await?;
+        let leader = kvorum::election::leader(&b, "e").await?.expect("somebody leads");
+        assert_eq!((&leader.value[..], leader.create_revision), (&b"a"[..], leadership.token()));
+        kvorum::Result::Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_session_makes_writes_safe_to_repeat() {
+    let node = Node::builder().start().unwrap();
+    let store = block_on(node.client().open_session()).unwrap();
+    assert_eq!(store.put("k", "1").wait().unwrap().header.unwrap().revision, 2);
+    assert_eq!(store.put("k", "2").wait().unwrap().header.unwrap().revision, 3);
+    store.close_session().wait().unwrap();
+    assert!(store.put("k", "3").wait().is_err());
+}
