@@ -103,6 +103,10 @@ fn serve(shared: &Shared, number: u64, stream: &Arc<TcpStream>) {
         return;
     };
     shared.inbound.known(number, &hello, stream);
+    // Removed between the two lines above, it was not there yet to be evicted.
+    if shared.peers.get(hello.from).is_none() {
+        return;
+    }
     let ended = match hello.purpose {
         Purpose::Messages => reader::run(shared, &peer, &hello, stream),
         Purpose::Image => image_in::run(shared, &hello, stream),

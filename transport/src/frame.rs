@@ -255,6 +255,23 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_does_not_hold_on_to_its_frame() {
+        use kvorum_core::transport::{Body, RaftMessage, WireEntry};
+        let data = bytes::Bytes::from(vec![7; 100]);
+        let entries = vec![WireEntry { index: 1, term: 1, kind: 0, data: data.clone() }; 3];
+        let raft = RaftMessage { entries, ..RaftMessage::default() };
+        let envelope = Envelope { body: Some(Body::Raft(raft)), ..Envelope::default() };
+        let decoded = decode_message(&envelope.encode_to_vec()).unwrap();
+        assert_eq!(decoded, envelope);
+        let Some(Body::Raft(raft)) = decoded.body else { panic!("it was one of raft") };
+        for entry in raft.entries {
+            // One's own bytes, shared with no other entry, in an allocation that is not longer than they are.
+            let own = entry.data.try_into_mut().expect("shared with nobody");
+            assert!(own.capacity() <= 100);
+        }
+    }
+
+    #[test]
     fn a_length_over_the_limit_is_refused() {
         let bytes = header(Kind::Chunk, &[0; 1025]);
         assert!(matches!(FrameReader::new(&bytes[..], 1024).next(), Err(Fault::TooLong(1025))));

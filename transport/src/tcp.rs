@@ -216,8 +216,9 @@ impl TcpHandle {
         self.0.peers.refused.get()
     }
 
-    /// Adds a peer, or moves one to another address: what waits for it at the old one is dropped. Nothing
-    /// happens if it is the member itself, or is known at that address already.
+    /// Adds a peer, or moves one to another address: what waits for it at the old one is dropped, its
+    /// connections are made anew and its counters begin anew. Nothing happens if it is the member itself, or
+    /// is known at that address already.
     ///
     /// # Errors
     ///
@@ -234,7 +235,9 @@ impl TcpHandle {
         if let Some(old) = self.0.peers.insert(Arc::clone(&peer)) {
             old.queue.close();
         }
-        shared.map_or(Ok(()), |shared| start_writer(&shared, peer))
+        let Some(shared) = shared else { return Ok(()) };
+        shared.inbound.evict(id);
+        start_writer(&shared, peer)
     }
 
     /// Forgets a peer: it is not dialed any more, its connections are closed and it is refused from now on.
