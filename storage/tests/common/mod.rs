@@ -13,7 +13,7 @@ pub const TINY: Options = Options { segment_bytes: 2048, image_sync_bytes: 600 }
 pub enum Step {
     Identity(Identity),
     Append(Vec<Batch>),
-    Image(u64),
+    Image(LogPosition),
     DropHead(u64),
 }
 
@@ -40,7 +40,7 @@ impl State {
         match step {
             Step::Identity(identity) => self.identity = Some(*identity),
             Step::Append(batches) => batches.iter().for_each(|b| self.batch(b)),
-            Step::Image(index) => self.image = self.image.max(*index),
+            Step::Image(at) => self.image = self.image.max(at.index),
             Step::DropHead(index) => self.dropped = self.dropped.max(*index),
         }
     }
@@ -110,7 +110,11 @@ pub fn entry(index: u64, term: u64, size: usize) -> LogEntry {
 }
 
 pub fn meta(index: u64) -> ImageMeta {
-    let position = LogPosition { index, term: 1 };
+    meta_at(LogPosition { index, term: 1 })
+}
+
+pub fn meta_at(position: LogPosition) -> ImageMeta {
+    let index = position.index;
     ImageMeta { position, voters: vec![1, 2], learners: vec![3], hash: [index as u8; 32] }
 }
 
@@ -123,25 +127,27 @@ pub fn script(seed: u64, from: u64) -> Vec<Step> {
     let mut random = Random::new(seed);
     let identity = Identity { cluster: 1, node: 2, directory: 3, incarnation: seed };
     let mut steps = vec![Step::Identity(identity)];
-    let (mut next, mut term, mut committed) = (from, 1 + seed, from - 1);
+    let (mut next, mut term, mut committed, mut last_term) = (from, 1 + seed, from - 1, 0);
     for round in 0..14 {
         let mut batches = Vec::new();
         for _ in 0..=random.below(3) {
-            if random.below(5) == 0 && next > committed + 1 {
+            let stepped_back = random.below(5) == 0 && next > committed + 1;
+            if stepped_back {
                 term += 1;
                 next -= random.below((next - committed - 1).min(4) + 1);
             }
-            let count = random.below(4);
+            let count = random.below(4).max(u64::from(stepped_back));
             let size = [0, 10, 500, 1500][random.below(4) as usize];
             let entries = (next..next + count).map(|i| entry(i, term, size)).collect();
             next += count;
+            last_term = if count > 0 { term } else { last_term };
             let hard_state = random.coin().then_some(HardState { term, vote: round, commit: committed });
             batches.push(Batch { entries, hard_state, ..Batch::default() });
         }
         steps.push(Step::Append(batches));
         if round % 4 == 3 && next - 1 > committed {
             committed = next - 1;
-            steps.push(Step::Image(committed));
+            steps.push(Step::Image(LogPosition { index: committed, term: last_term }));
             steps.push(Step::DropHead(committed));
         }
     }
@@ -169,9 +175,9 @@ fn take(storage: &mut FileStorage, step: &Step) -> Result<()> {
         Step::Identity(identity) => storage.set_identity(identity),
         Step::Append(batches) => storage.append(batches),
         Step::DropHead(index) => storage.drop_head(*index),
-        Step::Image(index) => {
-            let mut sink = storage.create_image(&meta(*index))?;
-            chunks(*index).iter().try_for_each(|chunk| sink.write(chunk))?;
+        Step::Image(at) => {
+            let mut sink = storage.create_image(&meta_at(*at))?;
+            chunks(at.index).iter().try_for_each(|chunk| sink.write(chunk))?;
             sink.finish()
         }
     }
@@ -180,8 +186,9 @@ fn take(storage: &mut FileStorage, step: &Step) -> Result<()> {
 /// The newest image's index; its content is checked.
 pub fn image_of(storage: &mut FileStorage) -> Result<u64> {
     let Some(mut image) = storage.open_image()? else { return Ok(0) };
-    let index = image.meta().position.index;
-    assert_eq!(image.meta(), &meta(index), "the image says of what it is");
+    let position = image.meta().position;
+    let index = position.index;
+    assert_eq!(image.meta(), &meta_at(position), "the image says of what it is");
     for chunk in chunks(index) {
         assert_eq!(image.next_chunk()?.as_deref(), Some(&chunk[..]), "the image's chunks are as written");
     }
