@@ -4,11 +4,13 @@
 //! users want the crate `kvorum`, which puts the disk, the network and the threads around it.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod command;
 pub mod config;
 mod error;
 pub mod ids;
 pub mod request;
+pub mod state;
 pub mod storage;
 mod time;
 pub mod transport;

@@ -309,6 +309,15 @@ pub struct TxnRequest {
     pub failure: Vec<RequestOp>,
 }
 
+impl TxnRequest {
+    /// Whether neither branch can write: every operation is a read. One with a transaction inside never
+    /// counts as read-only, as in etcd.
+    pub fn is_read_only(&self) -> bool {
+        let reads = |op: &RequestOp| matches!(op.request, Some(RequestKind::Range(_)));
+        self.success.iter().chain(&self.failure).all(reads)
+    }
+}
+
 /// The answer to one operation of a transaction.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct ResponseOp {
