@@ -4,9 +4,7 @@ use bytes::Bytes;
 use kvorum_core::ErrorKind;
 use kvorum_core::command::{LeaseCheckpoint, LeaseExpire};
 use kvorum_core::ids::{LeaseId, Term};
-use kvorum_core::request::{
-    LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse,
-};
+use kvorum_core::request::{LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse};
 
 use super::{Model, header};
 

@@ -3,10 +3,20 @@
 //! Written from `ETCD-API.md` alone, never from the state it is compared with. Nothing here is fast and
 //! nothing is clever: whoever doubts a line should be able to check it against that page by eye.
 
+pub mod form;
+pub mod image;
 pub mod lease;
+pub mod random;
 pub mod range;
+pub mod replica;
+pub mod resolve;
+pub mod run;
+pub mod same;
 pub mod session;
+pub mod size;
+pub mod step;
 pub mod txn;
+pub mod verify;
 pub mod watch;
 pub mod write;
 

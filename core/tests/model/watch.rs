@@ -6,16 +6,17 @@ use kvorum_core::request::{Event, EventKind, WatchRequest};
 use super::{Model, holds};
 
 impl Model {
-    /// What `r` must be sent for one revision.
-    pub fn events_at(&self, r: &WatchRequest, revision: Revision) -> Vec<Event> {
-        let all = &self.events[revision as usize];
-        let wanted = all.iter().filter(|e| self.wants(r, e)).cloned();
-        wanted.map(|e| if r.prev_kv { self.with_prev(e) } else { e }).collect()
-    }
-
-    /// What `r` must be sent for the revisions `from..=to`.
-    pub fn events_between(&self, r: &WatchRequest, from: Revision, to: Revision) -> Vec<Event> {
-        (from.max(0)..=to).flat_map(|revision| self.events_at(r, revision)).collect()
+    /// What `r` must be sent for the revisions `from..=to`, by a replica that has compacted `compacted`
+    /// (which may be behind).
+    pub fn events_between(
+        &self,
+        r: &WatchRequest,
+        (from, to): (Revision, Revision),
+        compacted: Revision,
+    ) -> Vec<Event> {
+        let all = (from.max(0)..=to).flat_map(|revision| &self.events[revision as usize]);
+        let wanted = all.filter(|e| self.wants(r, e)).cloned();
+        wanted.map(|e| if r.prev_kv { self.with_prev(e, compacted) } else { e }).collect()
     }
 
     fn wants(&self, r: &WatchRequest, e: &Event) -> bool {
@@ -26,11 +27,11 @@ impl Model {
     }
 
     /// A7.4: the value at the revision before; none for creations, nor when that revision is compacted.
-    fn with_prev(&self, mut e: Event) -> Event {
+    fn with_prev(&self, mut e: Event, compacted: Revision) -> Event {
         let kv = e.kv.as_ref().expect("every event has one");
         let before = kv.mod_revision - 1;
         let created = e.kind == EventKind::Put as i32 && kv.create_revision == kv.mod_revision;
-        if !created && before >= self.compacted {
+        if !created && before >= compacted {
             e.prev_kv = self.at(before).get(&kv.key).cloned();
         }
         e

@@ -1,0 +1,45 @@
+//! The state against a naive model of it: whatever happens, both say the same.
+//!
+//! `PROPTEST_CASES=20000 cargo test --release -p kvorum-core --test model` for a soak.
+
+#![allow(unreachable_pub, reason = "modules of a test are reached from nowhere")]
+
+#[path = "model/mod.rs"]
+mod reference;
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use reference::run::Run;
+use reference::step::{Step, steps};
+
+fn run(steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut run = Run::new().map_err(TestCaseError::fail)?;
+    for (i, step) in steps.iter().enumerate() {
+        run.step(step).map_err(|e| TestCaseError::fail(format!("step {i}: {e}")))?;
+    }
+    run.finish().map_err(|e| TestCaseError::fail(format!("at the end: {e}")))
+}
+
+fn cases(default: u32) -> Config {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
+    Config { cases: cases.unwrap_or(default), max_shrink_iters: 20_000, ..Config::default() }
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    /// Many short lives, and few long ones.
+    #[test]
+    fn short_lives(steps in steps(1..40)) {
+        run(&steps)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(40))]
+
+    #[test]
+    fn long_lives(steps in steps(100..250)) {
+        run(&steps)?;
+    }
+}
