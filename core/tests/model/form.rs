@@ -51,6 +51,7 @@ fn deleted(deletes: &[(Bytes, Bytes)], key: &Bytes) -> bool {
 }
 
 /// Whether some list has more operations than the budget that is left for it.
+#[allow(dead_code, reason = "only the test of the checks asks this")]
 pub fn too_many(r: &TxnRequest, budget: usize) -> bool {
     let most = r.compare.len().max(r.success.len()).max(r.failure.len());
     most > budget

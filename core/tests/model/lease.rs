@@ -52,7 +52,8 @@ impl Model {
         if r.term == term {
             for one in &r.leases {
                 if let Some(lease) = self.leases.get_mut(&one.id) {
-                    lease.remaining = Some(one.millis);
+                    // Never more than was granted (E4).
+                    lease.remaining = Some(one.millis.min(lease.ttl as u64 * 1000));
                 }
             }
         }

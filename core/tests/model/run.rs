@@ -157,7 +157,7 @@ impl Run {
         let count = self.sessions.len();
         let (session, last) = self.sessions.get_mut(tag.session.checked_rem(count)?)?;
         if tag.back == 0 {
-            *last += 1;
+            *last += 1 + tag.skip;
         }
         let sequence = last.saturating_sub(tag.back.saturating_sub(1)).max(1);
         *last = sequence.max(*last);

@@ -9,6 +9,9 @@ use kvorum_core::storage::LogPosition;
 
 use super::{Answer, Model};
 
+/// How far a sequence may lie ahead of the lowest that is not acknowledged (the state's own choice).
+const WINDOW: u64 = 1024;
+
 /// One session.
 #[derive(Clone)]
 pub struct Session {
@@ -30,7 +33,7 @@ impl Model {
         session.lowest = session.lowest.max(tag.acknowledged_below);
         session.answers = session.answers.split_off(&session.lowest);
         let (sequence, lowest) = (tag.sequence, session.lowest);
-        if sequence < lowest {
+        if sequence < lowest || sequence - lowest > WINDOW {
             return Some((Err(ErrorKind::SessionSequence { sequence, lowest }), false));
         }
         session.answers.get(&sequence).map(|answer| (answer.clone(), true))
@@ -50,11 +53,10 @@ impl Model {
         index
     }
 
+    /// One that is not there is as good as closed.
     pub fn close_session(&mut self, id: SessionId) -> Answer {
-        match self.sessions.remove(&id) {
-            Some(_) => Ok(Response::Done(Done { revision: self.revision() })),
-            None => Err(ErrorKind::SessionNotFound { id }),
-        }
+        self.sessions.remove(&id);
+        Ok(Response::Done(Done { revision: self.revision() }))
     }
 
     /// The one used longest ago goes first.

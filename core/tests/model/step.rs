@@ -51,6 +51,8 @@ pub struct Tag {
     pub session: usize,
     /// How far back in its sequence: 0 is a new one.
     pub back: u64,
+    /// How many sequence numbers are left out before a new one.
+    pub skip: u64,
     /// How far behind its own sequence everything is acknowledged; `None`: nothing is.
     pub acknowledged: Option<u64>,
 }
@@ -136,11 +138,10 @@ fn internal() -> impl Strategy<Value = Op> {
 
 fn tag() -> impl Strategy<Value = Tag> {
     let back = prop_oneof![3 => Just(0), 2 => 1..4u64];
-    (0..100usize, back, proptest::option::of(0..3u64)).prop_map(|(session, back, acknowledged)| Tag {
-        session,
-        back,
-        acknowledged,
-    })
+    // The window ends 1024 ahead of the lowest.
+    let skip = prop_oneof![20 => Just(0), 2 => 0..3u64, 1 => 1020..1027u64];
+    (0..100usize, back, skip, proptest::option::of(0..3u64))
+        .prop_map(|(session, back, skip, acknowledged)| Tag { session, back, skip, acknowledged })
 }
 
 /// Of a pull: events and bytes.
