@@ -25,6 +25,7 @@ impl Model {
             return Err(ErrorKind::LeaseExists { id: r.id });
         }
         self.leases.insert(r.id, Lease { ttl: r.ttl, remaining: None });
+        self.has_grown();
         Ok(LeaseGrantResponse { header: header(self.revision()), id: r.id, ttl: r.ttl })
     }
 

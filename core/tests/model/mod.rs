@@ -93,6 +93,11 @@ impl Model {
         self.compacted.max(1)
     }
 
+    /// That a revision is compacted. One that never was is shown as 0.
+    pub fn compacted_error(&self, requested: Revision) -> ErrorKind {
+        ErrorKind::Compacted { requested, compacted: self.compacted.max(0) }
+    }
+
     /// Applies one command. The flag says that the answer is that of an earlier one with the same tag.
     pub fn apply(&mut self, at: LogPosition, command: &Command) -> (Answer, bool) {
         let Some(tag) = command.session else { return (self.apply_op(at, command.op.as_ref()), false) };
@@ -141,7 +146,7 @@ impl Model {
     fn compact(&mut self, r: &CompactionRequest) -> Result<CompactionResponse, ErrorKind> {
         let (requested, current) = (r.revision, self.revision());
         if requested <= self.compacted {
-            return Err(ErrorKind::Compacted { requested, compacted: self.compacted });
+            return Err(self.compacted_error(requested));
         }
         if requested > current {
             return Err(ErrorKind::FutureRevision { requested, current });

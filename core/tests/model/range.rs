@@ -16,7 +16,7 @@ impl Model {
         // A1.2: 0 and less is the newest, outside of transactions.
         let at = if requested <= 0 { current } else { requested };
         if at < self.compacted {
-            return Err(ErrorKind::Compacted { requested, compacted: self.compacted });
+            return Err(self.compacted_error(requested));
         }
         Ok(answer(self.at(at), r, current))
     }

@@ -28,4 +28,9 @@ impl Model {
         }
         Ok(())
     }
+
+    /// A3.6: what goes over the quota is the last that may (unlike in etcd, it is told that it did).
+    pub fn has_grown(&mut self) {
+        self.no_space |= self.quota_bytes > 0 && self.versions_and_bytes().1 > self.quota_bytes;
+    }
 }

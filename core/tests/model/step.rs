@@ -126,10 +126,10 @@ fn internal() -> impl Strategy<Value = Op> {
         }),
         3 => Just(Op::OpenSession(OpenSession {})),
         1 => (0..100u64).prop_map(|id| Op::CloseSession(CloseSession { id })),
-        1 => (prop_oneof![3 => Just(0), 2 => 2000..9000u64], 1..4u64).prop_map(
+        1 => (prop_oneof![5 => Just(0), 1 => 2000..9000u64], 1..4u64).prop_map(
             |(quota_bytes, max_sessions)| Op::Settings(Settings { quota_bytes, max_sessions })
         ),
-        1 => prop_oneof![1 => Just(true), 3 => Just(false)]
+        1 => prop_oneof![1 => Just(true), 6 => Just(false)]
             .prop_map(|raised| Op::NoSpace(NoSpace { raised })),
         1 => (1..4u64, any::<u64>())
             .prop_map(|(node, directory)| Op::MemberSeen(MemberSeen { node, directory })),

@@ -12,15 +12,19 @@ use super::{Model, header, holds, range};
 impl Model {
     /// A transaction that passed the checks on its form.
     pub fn txn(&mut self, r: &TxnRequest) -> Result<TxnResponse, ErrorKind> {
-        if may_put(r) {
+        let grows = self.puts(r);
+        if grows {
             self.has_room()?;
         }
         // A5.11: everything that can fail is looked at before anything is written.
         self.check_txn(r)?;
         let mut work = self.begin();
-        let mut response = self.run(r, &mut work)?;
+        let mut response = self.run(r, &mut work);
         response.header = header(work.revision());
         self.commit(work);
+        if grows {
+            self.has_grown();
+        }
         Ok(response)
     }
 
@@ -33,6 +37,15 @@ impl Model {
     fn branch<'r>(&self, r: &'r TxnRequest) -> (bool, &'r [RequestOp]) {
         let succeeded = r.compare.iter().all(|c| self.compare_holds(c));
         (succeeded, if succeeded { &r.success } else { &r.failure })
+    }
+
+    /// Whether the path that will be taken has a put. (Etcd also counts branches that won't be taken.)
+    fn puts(&self, r: &TxnRequest) -> bool {
+        self.branch(r).1.iter().any(|op| match &op.request {
+            Some(RequestKind::Put(_)) => true,
+            Some(RequestKind::Txn(r)) => self.puts(r),
+            _ => false,
+        })
     }
 
     fn check_txn(&self, r: &TxnRequest) -> Result<(), ErrorKind> {
@@ -55,12 +68,12 @@ impl Model {
             return Err(ErrorKind::FutureRevision { requested, current });
         }
         if requested != 0 && requested < self.compacted {
-            return Err(ErrorKind::Compacted { requested, compacted: self.compacted });
+            return Err(self.compacted_error(requested));
         }
         Ok(())
     }
 
-    fn run(&self, r: &TxnRequest, work: &mut Work) -> Result<TxnResponse, ErrorKind> {
+    fn run(&self, r: &TxnRequest, work: &mut Work) -> TxnResponse {
         let (succeeded, ops) = self.branch(r);
         let mut responses = Vec::new();
         for op in ops {
@@ -70,15 +83,15 @@ impl Model {
                     let view = if r.revision > 0 { self.at(r.revision) } else { &work.view };
                     ResponseKind::Range(range::answer(view, r, work.revision()))
                 }
-                Some(RequestKind::Put(r)) => ResponseKind::Put(work.put(r)?),
+                Some(RequestKind::Put(r)) => ResponseKind::Put(work.put(r)),
                 Some(RequestKind::DeleteRange(r)) => ResponseKind::DeleteRange(work.delete_range(r)),
-                Some(RequestKind::Txn(r)) => ResponseKind::Txn(self.run(r, work)?),
+                Some(RequestKind::Txn(r)) => ResponseKind::Txn(self.run(r, work)),
                 None => unreachable!("refused before"),
             };
             responses.push(ResponseOp { response: Some(response) });
         }
         // A0.1: a nested transaction's header is there, but empty.
-        Ok(TxnResponse { header: header(0), succeeded, responses })
+        TxnResponse { header: header(0), succeeded, responses }
     }
 
     /// A5.3: every key of the range must satisfy it; none at all counts as one that does not exist.
@@ -119,13 +132,4 @@ fn pair_satisfies(c: &Compare, kv: &KeyValue) -> bool {
         3 => ordering.is_ne(),
         _ => true,
     }
-}
-
-/// Whether either branch, however deep, has a put: such a transaction may grow the store.
-fn may_put(r: &TxnRequest) -> bool {
-    r.success.iter().chain(&r.failure).any(|op| match &op.request {
-        Some(RequestKind::Put(_)) => true,
-        Some(RequestKind::Txn(r)) => may_put(r),
-        _ => false,
-    })
 }
