@@ -205,8 +205,8 @@ fn depth() {
     let fails = |r: TxnRequest| check(&Op::Txn(r), &limits).err().map(|e| e.kind().clone());
     let few = Some(NestedTooDeep { limit: 3 });
     let allowed = (1..10).take_while(|depth| fails(deep(*depth)).is_none()).last();
-    assert_eq!(allowed, Some(3), "transactions on the longest path, the outermost one included");
-    assert_eq!((fails(deep(4)), fails(deep(100))), (few.clone(), few));
+    assert_eq!(allowed, Some(4), "the outermost one is not nested: it and three inside it");
+    assert_eq!((fails(deep(5)), fails(deep(100))), (few.clone(), few));
 }
 
 #[test]

@@ -7,6 +7,8 @@
 #[path = "model/mod.rs"]
 mod reference;
 
+use bytes::Bytes;
+use kvorum_core::command::Op;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use reference::run::Run;
@@ -40,6 +42,21 @@ proptest! {
 
     #[test]
     fn long_lives(steps in steps(100..250)) {
+        run(&steps)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(8))]
+
+    /// Values so large that an image has several chunks, between which other things happen.
+    #[test]
+    fn large_values(mut steps in steps(30..80)) {
+        for step in &mut steps {
+            if let Step::Apply(Op::Put(r), _) = step && !r.value.is_empty() {
+                r.value = Bytes::from(vec![r.value[0]; 300_000 + r.value.len()]);
+            }
+        }
         run(&steps)?;
     }
 }

@@ -1,7 +1,9 @@
 //! Images in the middle of everything.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
-use kvorum_core::state::{ImageCut, ImageLoader, State};
+use kvorum_core::state::{ImageCut, ImageLoader, LeaseChange, State};
 use kvorum_core::storage::{ImageMeta, LogPosition};
 
 use super::replica::{CLUSTER, Replica};
@@ -13,6 +15,8 @@ use super::{Model, verify};
 /// An image that is being taken.
 pub struct Image {
     cut: ImageCut,
+    /// What was read of it so far, between other things.
+    chunks: Vec<Bytes>,
     /// The store as it was then.
     model: Model,
     /// The entries since.
@@ -23,19 +27,27 @@ impl Run {
     pub fn cut(&mut self) {
         if self.image.is_none() {
             let cut = self.replicas[0].state.cut_image();
-            self.image = Some(Image { cut, model: self.model.clone(), since: Vec::new() });
+            self.image =
+                Some(Image { cut, chunks: Vec::new(), model: self.model.clone(), since: Vec::new() });
+        }
+    }
+
+    /// Reads a chunk of the image that was begun, if there is one.
+    pub fn chunk(&mut self) {
+        if let Some(image) = &mut self.image {
+            image.chunks.extend(image.cut.next_chunk(&self.replicas[0].state));
         }
     }
 
     /// Reads the image that was begun (however much happened since), loads and uses it.
     pub fn load(&mut self, how: Use) -> Result<(), String> {
         self.cut();
-        let Image { mut cut, model, since } = self.image.take().expect("just cut");
+        let Image { mut cut, chunks, model, since } = self.image.take().expect("just cut");
         if matches!(how, Use::Drop) {
             self.replicas[0].state.release_cut(cut);
             return Ok(());
         }
-        let mut loaded = read_back(&mut cut, &self.replicas[0].state)?;
+        let mut loaded = read_back(&mut cut, chunks, &self.replicas[0].state)?;
         self.replicas[0].state.release_cut(cut);
         verify::summary(&loaded, &model).map_err(|e| format!("loaded image: {e}"))?;
         verify::history(&loaded, &model).map_err(|e| format!("loaded image: {e}"))?;
@@ -71,17 +83,22 @@ impl Run {
             return Ok(());
         }
         let hash = loaded.hash();
+        replica.state.take_lease_changes();
+        let ids = |state: &State| state.leases().map(|lease| lease.id).collect::<BTreeSet<_>>();
+        let (before, after) = (ids(&replica.state), ids(&loaded));
         replica.state.install(loaded);
+        let changes = replica.state.take_lease_changes();
+        equal("changes of leases by an install", ids_of(&changes), (&before ^ &after).into_iter().collect())?;
         replica.behind.retain(|(at, _)| at.index > position.index);
         replica.collect_woken();
-        replica.state.take_lease_changes();
         equal("hash after an install", replica.state.hash(), hash)
     }
 }
 
-fn read_back(cut: &mut ImageCut, state: &State) -> Result<State, String> {
+fn read_back(cut: &mut ImageCut, mut chunks: Vec<Bytes>, state: &State) -> Result<State, String> {
     let mut loader = ImageLoader::new(CLUSTER);
-    while let Some(chunk) = cut.next_chunk(state) {
+    chunks.extend(std::iter::from_fn(|| cut.next_chunk(state)));
+    for chunk in chunks {
         equal("an empty or too large chunk", chunk.is_empty() || chunk.len() > 1 << 20, false)?;
         loader.feed(&chunk).map_err(|e| format!("{e:?}"))?;
     }
@@ -92,4 +109,11 @@ fn read_back(cut: &mut ImageCut, state: &State) -> Result<State, String> {
     equal("position of an image", loaded.applied(), position)?;
     equal("hash of an image", loaded.hash(), hash)?;
     Ok(loaded)
+}
+
+/// The leases that changed, each named once, in order.
+fn ids_of(changes: &[LeaseChange]) -> Vec<i64> {
+    let mut ids: Vec<i64> = changes.iter().map(super::run::id_of).collect();
+    ids.sort_unstable();
+    ids
 }

@@ -58,6 +58,7 @@ impl Run {
             Step::ReadTxn(r) => self.read_txn(resolve::txn(r, self.model.revision()))?,
             Step::Collect(i, budget) => self.collect(i, budget)?,
             Step::Cut => self.cut(),
+            Step::Chunk => self.chunk(),
             Step::Load(how) => self.load(how)?,
             Step::Follow(count) => self.follow(count)?,
             Step::Open(i, mut r) => {
@@ -191,11 +192,8 @@ impl Run {
             want.push(LeaseChange::Granted { id: *id, ttl: lease.ttl });
         }
         let mut got = self.replicas[0].state.take_lease_changes();
-        let id = |change: &LeaseChange| match change {
-            LeaseChange::Granted { id, .. } | LeaseChange::Ended { id } => *id,
-        };
-        got.sort_by_key(id);
-        want.sort_by_key(id);
+        got.sort_by_key(id_of);
+        want.sort_by_key(id_of);
         equal("changes of leases", got, want)
     }
 
@@ -256,6 +254,13 @@ impl Run {
             equal("physical revision", state.physical_revision(), state.compacted())?;
         }
         Ok(())
+    }
+}
+
+/// The lease that changed.
+pub fn id_of(change: &LeaseChange) -> i64 {
+    match change {
+        LeaseChange::Granted { id, .. } | LeaseChange::Ended { id } => *id,
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Step {
     Collect(usize, usize),
     /// An image is begun.
     Cut,
+    /// A chunk of the image is written.
+    Chunk,
     /// The image is written, loaded, compared, and used.
     Load(Use),
     /// The second replica applies so many of the entries it has not seen.
@@ -85,6 +87,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => random::read_txn().prop_map(Step::ReadTxn),
         4 => (0..2usize, prop_oneof![0..4usize, Just(1000)]).prop_map(|(i, n)| Step::Collect(i, n)),
         2 => Just(Step::Cut),
+        3 => Just(Step::Chunk),
         3 => prop_oneof![
             2 => Just(Use::Restart),
             2 => Just(Use::InstallOverItself),
