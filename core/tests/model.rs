@@ -24,11 +24,17 @@ fn run(steps: &[Step]) -> Result<(), TestCaseError> {
 
 fn cases(default: u32) -> Config {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
-    Config { cases: cases.unwrap_or(default), max_shrink_iters: 20_000, ..Config::default() }
+    Config {
+        cases: cases.unwrap_or(default),
+        max_shrink_iters: 20_000,
+        // What was found becomes a test of its own in `model_found.rs`.
+        failure_persistence: None,
+        ..Config::default()
+    }
 }
 
 proptest! {
-    #![proptest_config(cases(200))]
+    #![proptest_config(cases(400))]
 
     /// Many short lives, and few long ones.
     #[test]
@@ -38,7 +44,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(40))]
+    #![proptest_config(cases(150))]
 
     #[test]
     fn long_lives(steps in steps(100..250)) {
@@ -47,7 +53,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(8))]
+    #![proptest_config(cases(20))]
 
     /// Values so large that an image has several chunks, between which other things happen.
     #[test]

@@ -56,8 +56,7 @@ impl Run {
         match how {
             Use::Restart => self.restart(loaded, &since),
             Use::InstallOverItself if since.is_empty() => {
-                self.replicas[0].state.install(loaded);
-                self.replicas[0].collect_woken();
+                self.replicas[0].install(loaded);
                 self.replicas[0].state.take_lease_changes();
                 Ok(())
             }
@@ -86,11 +85,10 @@ impl Run {
         replica.state.take_lease_changes();
         let ids = |state: &State| state.leases().map(|lease| lease.id).collect::<BTreeSet<_>>();
         let (before, after) = (ids(&replica.state), ids(&loaded));
-        replica.state.install(loaded);
+        replica.install(loaded);
         let changes = replica.state.take_lease_changes();
         equal("changes of leases by an install", ids_of(&changes), (&before ^ &after).into_iter().collect())?;
         replica.behind.retain(|(at, _)| at.index > position.index);
-        replica.collect_woken();
         equal("hash after an install", replica.state.hash(), hash)
     }
 }

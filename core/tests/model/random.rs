@@ -161,7 +161,7 @@ pub fn read_txn() -> impl Strategy<Value = TxnRequest> {
 }
 
 pub fn watch() -> impl Strategy<Value = WatchRequest> {
-    let start = prop_oneof![2 => Just(0), 3 => (-12i64..=4).prop_map(|back| NOW + back)];
+    let start = prop_oneof![16 => Just(0), 1 => Just(-1), 24 => (-12i64..=4).prop_map(|back| NOW + back)];
     let keys = prop_oneof![6 => range(), 1 => Just((Bytes::new(), Bytes::from_static(b"\0")))];
     (keys, start, any::<bool>(), 0..6u8).prop_map(|((key, range_end), start_revision, prev_kv, filter)| {
         WatchRequest {

@@ -32,6 +32,8 @@ pub struct Watch {
     next: Revision,
     /// The last pull brought all there was.
     complete: bool,
+    /// An image was installed since, so that nobody knows which keys changed meanwhile.
+    blind: bool,
 }
 
 impl Replica {
@@ -44,31 +46,26 @@ impl Replica {
         }
     }
 
-    /// Opens a watch that stays.
+    /// Opens a watch that stays. One that begins too far back is told so by its first pull.
     pub fn open(&mut self, r: &WatchRequest) -> Result<(), String> {
         let (current, compacted) = (self.state.revision(), self.state.compacted());
-        let next = if r.start_revision == 0 { current + 1 } else { r.start_revision };
-        match self.state.open_watch(r) {
-            Ok(cursor) => {
-                if empty(r) || next < compacted {
-                    return Err(format!("{r:?} was opened, though compacted is {compacted}"));
-                }
-                let mut watch = Watch { request: r.clone(), cursor, next, complete: false };
+        let requested = r.start_revision;
+        let want = if empty(r) {
+            Some(ErrorKind::EmptyRange)
+        } else if requested < 0 {
+            Some(ErrorKind::Compacted { requested, compacted })
+        } else {
+            None
+        };
+        match (self.state.open_watch(r), want) {
+            (Ok(cursor), None) => {
+                let next = if requested == 0 { current + 1 } else { requested };
                 // One that begins later than now has nothing to pull and may be left alone until woken.
-                watch.complete = next > current;
-                self.watches.push(watch);
+                let complete = next > current;
+                self.watches.push(Watch { request: r.clone(), cursor, next, complete, blind: false });
                 Ok(())
             }
-            Err(e) => {
-                let requested = r.start_revision;
-                let want = if empty(r) {
-                    ErrorKind::EmptyRange
-                } else {
-                    ErrorKind::Compacted { requested, compacted }
-                };
-                equal("error of a watch", e.kind(), &want)?;
-                if empty(r) || next < compacted { Ok(()) } else { Err(format!("{r:?} was refused")) }
-            }
+            (got, want) => equal("error of a watch", got.err().map(|e| e.kind().clone()), want),
         }
     }
 
@@ -83,7 +80,8 @@ impl Replica {
         match self.state.pull(&mut watch.cursor, max.0, max.1) {
             Err(e) => {
                 // A watch may be ended only if it has fallen behind, not if there was nothing to miss.
-                let behind = watch.next < compacted && (!missed.is_empty() || !watch.complete);
+                let may_have_missed = !missed.is_empty() || !watch.complete || watch.blind;
+                let behind = watch.next < compacted && may_have_missed;
                 let right = matches!(e.kind(), ErrorKind::Compacted { compacted: c, .. } if *c == compacted);
                 let (next, complete) = (watch.next, watch.complete);
                 let gone = self.watches.remove(i);
@@ -114,6 +112,7 @@ impl Replica {
                 fits(&pulled.events, max.0)?;
                 watch.next = watch.next.max(through + 1);
                 watch.complete = !pulled.more;
+                watch.blind &= pulled.more;
                 Ok(())
             }
         }
@@ -129,6 +128,13 @@ impl Replica {
             }
         }
         Ok(())
+    }
+
+    /// Installs an image over the state. Its watches go on.
+    pub fn install(&mut self, loaded: State) {
+        self.state.install(loaded);
+        self.watches.iter_mut().for_each(|watch| watch.blind = true);
+        self.collect_woken();
     }
 
     pub fn close(&mut self, i: usize) {
