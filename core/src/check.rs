@@ -1,18 +1,229 @@
 //! What is refused before it is proposed.
+//!
+//! Two kinds of rule. The shape of a request (an empty key, a value given to be ignored) is checked here
+//! and again when it is applied, where it costs next to nothing. The limits, and the search for keys that
+//! a transaction writes twice, are checked only here: they are a node's own business, and applying a
+//! transaction that breaks them does no harm.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::Op;
 use crate::config::Limits;
-use crate::error::Result;
-use crate::request::RangeRequest;
+use crate::error::{ErrorKind, Result};
+use crate::request::{
+    DeleteRangeRequest, LeaseGrantRequest, PutRequest, RangeRequest, RequestKind, RequestOp, SortOrder,
+    SortTarget, TxnRequest,
+};
 
-/// Whether an operation may be proposed.
-#[allow(unused_variables)]
+/// Whether an operation may be proposed. Its size is the proposer's to check, who knows it encoded.
+///
+/// # Errors
+///
+/// [`ErrorKind::EmptyKey`], [`ErrorKind::KeyNotFound`] (an operation of a transaction that is none),
+/// [`ErrorKind::ValueProvided`], [`ErrorKind::LeaseProvided`], [`ErrorKind::InvalidSort`],
+/// [`ErrorKind::TooManyOps`], [`ErrorKind::NestedTooDeep`], [`ErrorKind::DuplicateKey`],
+/// [`ErrorKind::LeaseTtlTooLarge`].
+///
+/// ```
+/// use kvorum_core::{check::check, command::Op, config::Limits, request::PutRequest, ErrorKind};
+/// let put = Op::Put(PutRequest { value: "v".into(), ..Default::default() });
+/// assert_eq!(*check(&put, &Limits::default()).unwrap_err().kind(), ErrorKind::EmptyKey);
+/// ```
 pub fn check(op: &Op, limits: &Limits) -> Result<()> {
-    Ok(())
+    match op {
+        Op::Put(r) => check_put(r),
+        Op::DeleteRange(r) => check_delete(r),
+        Op::Txn(r) => check_txn(r, limits),
+        Op::LeaseGrant(r) => check_grant(r, limits),
+        Op::Compact(_)
+        | Op::LeaseRevoke(_)
+        | Op::LeaseExpire(_)
+        | Op::LeaseCheckpoint(_)
+        | Op::OpenSession(_)
+        | Op::CloseSession(_)
+        | Op::Settings(_)
+        | Op::NoSpace(_)
+        | Op::MemberSeen(_) => Ok(()),
+    }
 }
 
 /// Whether a range may be read.
-#[allow(unused_variables)]
+///
+/// # Errors
+///
+/// [`ErrorKind::EmptyKey`], [`ErrorKind::InvalidSort`].
 pub fn check_range(r: &RangeRequest) -> Result<()> {
+    if r.key.is_empty() {
+        return Err(ErrorKind::EmptyKey.into());
+    }
+    if SortOrder::try_from(r.sort_order).is_err() || SortTarget::try_from(r.sort_target).is_err() {
+        return Err(ErrorKind::InvalidSort.into());
+    }
     Ok(())
+}
+
+/// Whether a put makes sense by itself.
+///
+/// # Errors
+///
+/// [`ErrorKind::EmptyKey`], [`ErrorKind::ValueProvided`], [`ErrorKind::LeaseProvided`].
+pub fn check_put(r: &PutRequest) -> Result<()> {
+    if r.key.is_empty() {
+        return Err(ErrorKind::EmptyKey.into());
+    }
+    if r.ignore_value && !r.value.is_empty() {
+        return Err(ErrorKind::ValueProvided.into());
+    }
+    if r.ignore_lease && r.lease != 0 {
+        return Err(ErrorKind::LeaseProvided.into());
+    }
+    Ok(())
+}
+
+/// Whether a delete makes sense by itself.
+///
+/// # Errors
+///
+/// [`ErrorKind::EmptyKey`].
+pub fn check_delete(r: &DeleteRangeRequest) -> Result<()> {
+    if r.key.is_empty() { Err(ErrorKind::EmptyKey.into()) } else { Ok(()) }
+}
+
+/// Whether a transaction may be proposed: its shape, the limits, and the keys that it writes.
+///
+/// # Errors
+///
+/// See [`check`].
+pub fn check_txn(r: &TxnRequest, limits: &Limits) -> Result<()> {
+    check_shape(r, limits, limits.txn_ops, 0)?;
+    written(&r.success)?;
+    written(&r.failure)?;
+    Ok(())
+}
+
+/// Whether a lease may be asked for.
+fn check_grant(r: &LeaseGrantRequest, limits: &Limits) -> Result<()> {
+    if r.ttl > limits.lease_ttl {
+        return Err(ErrorKind::LeaseTtlTooLarge { ttl: r.ttl, limit: limits.lease_ttl }.into());
+    }
+    Ok(())
+}
+
+/// A transaction's longest list may have `budget` operations; a transaction inside gets what that leaves.
+fn check_shape(r: &TxnRequest, limits: &Limits, budget: usize, depth: usize) -> Result<()> {
+    if depth > limits.txn_depth {
+        return Err(ErrorKind::NestedTooDeep { limit: limits.txn_depth }.into());
+    }
+    let longest = r.compare.len().max(r.success.len()).max(r.failure.len());
+    let Some(left) = budget.checked_sub(longest) else {
+        return Err(ErrorKind::TooManyOps { limit: limits.txn_ops }.into());
+    };
+    if r.compare.iter().any(|compare| compare.key.is_empty()) {
+        return Err(ErrorKind::EmptyKey.into());
+    }
+    for op in r.success.iter().chain(&r.failure) {
+        match &op.request {
+            Some(RequestKind::Range(r)) => check_range(r)?,
+            Some(RequestKind::Put(r)) => check_put(r)?,
+            Some(RequestKind::DeleteRange(r)) => check_delete(r)?,
+            Some(RequestKind::Txn(r)) => check_shape(r, limits, left, depth + 1)?,
+            // Sic: etcd's words for an operation that is none.
+            None => return Err(ErrorKind::KeyNotFound.into()),
+        }
+    }
+    Ok(())
+}
+
+/// What a list of operations writes. Every question is answered in logarithmic time: a hostile transaction
+/// of the largest size must not cost seconds.
+#[derive(Default)]
+struct Written<'a> {
+    puts: BTreeSet<&'a [u8]>,
+    /// Deletes of one key.
+    points: BTreeSet<&'a [u8]>,
+    /// Deletes of ranges, merged so that none overlap: start and end, the end exclusive.
+    ranges: BTreeMap<&'a [u8], &'a [u8]>,
+}
+
+impl<'a> Written<'a> {
+    /// Adds a delete.
+    fn delete(&mut self, start: &'a [u8], end: &'a [u8]) {
+        if end.is_empty() {
+            self.points.insert(start);
+        }
+        // An end of a single zero byte ("everything behind") is taken literally, as in etcd: such a delete
+        // covers nothing here, so that a put behind it is let through. Both then run in order.
+        if end <= start {
+            return;
+        }
+        let (mut start, mut end) = (start, end);
+        if let Some((&before, &its_end)) = self.ranges.range(..=start).next_back()
+            && its_end >= start
+        {
+            (start, end) = (before, end.max(its_end));
+        }
+        while let Some((&next, &its_end)) = self.ranges.range(start..=end).next() {
+            self.ranges.remove(next);
+            end = end.max(its_end);
+        }
+        self.ranges.insert(start, end);
+    }
+
+    /// Whether a delete covers a key.
+    fn deletes(&self, key: &[u8]) -> bool {
+        let range = self.ranges.range(..=key).next_back();
+        self.points.contains(key) || range.is_some_and(|(_, end)| key < *end)
+    }
+
+    /// Adds a put, unless a delete covers its key.
+    fn put(&mut self, key: &'a [u8]) -> Result<()> {
+        if self.deletes(key) {
+            return Err(ErrorKind::DuplicateKey.into());
+        }
+        self.puts.insert(key);
+        Ok(())
+    }
+
+    /// Adds the deletes of another list.
+    fn add_deletes(&mut self, other: &Written<'a>) {
+        self.points.extend(&other.points);
+        for (start, end) in &other.ranges {
+            self.delete(start, end);
+        }
+    }
+}
+
+/// What a list writes, unless it writes a key twice. Etcd's rules, with etcd's two holes: the one named
+/// above, and that of two transactions inside the same list, the second may delete what the first puts
+/// (but not put what the first deletes).
+fn written(ops: &[RequestOp]) -> Result<Written<'_>> {
+    let mut all = Written::default();
+    for op in ops {
+        if let Some(RequestKind::DeleteRange(r)) = &op.request {
+            all.delete(&r.key, &r.range_end);
+        }
+    }
+    for op in ops {
+        let Some(RequestKind::Txn(inner)) = &op.request else { continue };
+        let (then, otherwise) = (written(&inner.success)?, written(&inner.failure)?);
+        // Only one of the two branches runs, so that they may share keys with each other.
+        for key in then.puts.union(&otherwise.puts) {
+            if all.puts.contains(key) {
+                return Err(ErrorKind::DuplicateKey.into());
+            }
+        }
+        for key in then.puts.iter().chain(&otherwise.puts) {
+            all.put(key)?;
+        }
+        all.add_deletes(&then);
+        all.add_deletes(&otherwise);
+    }
+    for op in ops {
+        let Some(RequestKind::Put(r)) = &op.request else { continue };
+        if all.puts.contains(&r.key[..]) {
+            return Err(ErrorKind::DuplicateKey.into());
+        }
+        all.put(&r.key)?;
+    }
+    Ok(all)
 }

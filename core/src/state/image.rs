@@ -1,34 +1,222 @@
-//! Images: the state as a stream of chunks.
+//! Images: the state as a stream of chunks, taken while the state goes on.
 
-use bytes::Bytes;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use prost::Message;
 
 use super::State;
+use super::frame::{self, Frame, Piece};
+use super::key::Key;
+use super::record::{History, Record};
+use crate::ids::Revision;
 use crate::storage::LogPosition;
 
-/// An image being taken. While it is held, garbage is not collected.
-pub struct ImageCut {}
+/// How long a chunk is, in bytes, but for the last one.
+const CHUNK: usize = 128 << 10;
 
-#[allow(clippy::unimplemented, unused_variables)]
+/// How many keys one call looks at, so that it does not hold the state's lock for long when few of them
+/// belong to the image.
+const SCAN: usize = 10_000;
+
+/// An image being taken, of the state as it was when [`State::cut_image`] was called. While it is held no
+/// garbage is collected.
+///
+/// ```
+/// use kvorum_core::{state::{ImageLoader, State}, storage::ImageMeta};
+/// let mut state = State::new(1);
+/// let (mut cut, mut loader) = (state.cut_image(), ImageLoader::new(1));
+/// let meta = ImageMeta { position: cut.position(), hash: cut.hash(), ..Default::default() };
+/// while let Some(chunk) = cut.next_chunk(&state) {
+///     loader.feed(&chunk)?;
+/// }
+/// assert!(cut.complete());
+/// state.release_cut(cut);
+/// assert_eq!(loader.finish(&meta)?.hash(), state.hash());
+/// # Ok::<(), kvorum_core::Error>(())
+/// ```
+pub struct ImageCut {
+    /// Tells the state that it is held, and the cut whether it is still the same state.
+    pin: Arc<()>,
+    position: LogPosition,
+    hash: [u8; 32],
+    revision: Revision,
+    compacted: Revision,
+    /// Encoded and not handed out.
+    buffer: BytesMut,
+    /// How much of the buffer has been added to the digest.
+    digested: usize,
+    digest: blake3::Hasher,
+    /// The last key written, and the last version of it.
+    at: Option<(Key, (Revision, u32))>,
+    ended: bool,
+}
+
 impl ImageCut {
     /// The last entry whose effect is in the image.
     pub fn position(&self) -> LogPosition {
-        unimplemented!()
+        self.position
     }
 
     /// The state's hash at that entry.
     pub fn hash(&self) -> [u8; 32] {
-        unimplemented!()
+        self.hash
     }
 
-    /// The next chunk; `None` behind the last, or if the state was replaced meanwhile (see
-    /// [`ImageCut::complete`]).
+    /// The next chunk, never empty and 128 KiB at most; `None` behind the last one, or if the state was
+    /// replaced meanwhile (see [`ImageCut::complete`]). Between two calls the state may go on.
     pub fn next_chunk(&mut self, state: &State) -> Option<Bytes> {
-        unimplemented!()
+        if !Arc::ptr_eq(&self.pin, &state.pin) || self.complete() {
+            return None;
+        }
+        if self.buffer.len() < CHUNK && !self.ended {
+            self.fill(state);
+        }
+        let length = self.buffer.len().min(CHUNK);
+        self.digest();
+        self.digested -= length;
+        Some(self.buffer.split_to(length).freeze())
     }
 
     /// Whether the last chunk has been handed out. If [`ImageCut::next_chunk`] returned `None` and this is
     /// false, [`State::install`] replaced the state meanwhile and the image must be thrown away.
     pub fn complete(&self) -> bool {
-        unimplemented!()
+        self.ended && self.buffer.is_empty()
+    }
+
+    /// Encodes about a chunk.
+    fn fill(&mut self, state: &State) {
+        let after = self.at.take();
+        // The last key may have more versions than went into the chunk before.
+        let from = after.as_ref().map_or(Bound::Unbounded, |(key, _)| Bound::Included(key.as_slice()));
+        let mut last = None;
+        let mut scanned = 0;
+        for (key, history) in state.store.keys.range::<[u8], _>((from, Bound::Unbounded)) {
+            let done = after.as_ref().filter(|(last, _)| last == key).map(|(_, done)| *done);
+            let done = self.write(history, done);
+            last = Some((key, done.unwrap_or_default()));
+            scanned += 1;
+            if self.buffer.len() >= CHUNK || scanned >= SCAN {
+                break;
+            }
+        }
+        self.ended = self.buffer.len() < CHUNK && scanned < SCAN;
+        self.at = last.map(|(key, done)| (key.clone(), done));
+        if self.buffer.is_empty() && !self.ended {
+            self.push(None);
+        }
+        if self.ended {
+            self.digest();
+            let digest = Bytes::copy_from_slice(self.digest.finalize().as_bytes());
+            self.push(Some(Piece::End(frame::End { digest })));
+        }
+    }
+
+    /// Adds to the digest what is in the buffer. (What comes after the end's own frame does not matter.)
+    fn digest(&mut self) {
+        self.digest.update(&self.buffer[self.digested..]);
+        self.digested = self.buffer.len();
+    }
+
+    /// Encodes the versions of a key that belong to the image and come behind the position `done`, until
+    /// the chunk is long enough; returns the position of the last one.
+    fn write(&mut self, history: &History, mut done: Option<(Revision, u32)>) -> Option<(Revision, u32)> {
+        for (record, next) in history.after(done.unwrap_or_default()) {
+            if record.modified > self.revision {
+                break;
+            }
+            if !record.is_kept(next.map(|next| &**next), self.compacted) {
+                continue;
+            }
+            self.push(Some(version(record, done.is_none())));
+            done = Some(record.position());
+            if self.buffer.len() >= CHUNK {
+                break;
+            }
+        }
+        done
+    }
+
+    fn push(&mut self, piece: Option<Piece>) {
+        // A growing buffer takes whatever it is given.
+        let _ = Frame { piece }.encode_length_delimited(&mut self.buffer);
+    }
+}
+
+fn version(record: &Record, with_key: bool) -> Piece {
+    let pair = record.pair();
+    Piece::Version(frame::Version {
+        key: if with_key { pair.key } else { Bytes::new() },
+        value: pair.value,
+        create: record.create,
+        modified: record.modified,
+        sub: record.sub,
+        version: record.version,
+        lease: record.lease,
+    })
+}
+
+impl State {
+    /// Begins an image of the state as it is now. What is small is copied; the keys are walked chunk by
+    /// chunk ([`ImageCut::next_chunk`]) while the state goes on.
+    pub fn cut_image(&mut self) -> ImageCut {
+        let mut cut = ImageCut {
+            pin: self.pin.clone(),
+            position: self.applied,
+            hash: self.hash,
+            revision: self.store.revision,
+            compacted: self.store.compacted,
+            buffer: BytesMut::with_capacity(CHUNK),
+            digested: 0,
+            digest: blake3::Hasher::new(),
+            at: None,
+            ended: false,
+        };
+        cut.push(Some(Piece::Head(self.head())));
+        self.copy_small(&mut cut);
+        cut
+    }
+
+    /// Ends an image, finished or not. Garbage is collected again when the last one is ended. (Dropping the
+    /// cut has the same effect.)
+    pub fn release_cut(&mut self, cut: ImageCut) {
+        drop(cut);
+    }
+
+    fn head(&self) -> frame::Head {
+        frame::Head {
+            format: frame::FORMAT,
+            cluster: self.cluster,
+            index: self.applied.index,
+            term: self.applied.term,
+            hash: Bytes::copy_from_slice(&self.hash),
+            revision: self.store.revision,
+            compacted: self.store.compacted,
+            no_space: self.no_space,
+            settings: self.settings,
+            keys: self.store.live,
+            versions: self.store.size.versions,
+            bytes: self.store.size.bytes,
+        }
+    }
+
+    /// Writes members, leases and sessions.
+    fn copy_small(&self, cut: &mut ImageCut) {
+        for (&node, &directory) in &self.members {
+            cut.push(Some(Piece::Member(frame::Member { node, directory })));
+        }
+        for (id, lease) in self.leases.iter() {
+            let (ttl, remaining) = (lease.ttl, lease.remaining);
+            cut.push(Some(Piece::Lease(frame::Lease { id, ttl, remaining })));
+        }
+        for (id, session) in self.sessions.iter() {
+            let (used, floor) = (session.used, session.floor);
+            cut.push(Some(Piece::Session(frame::Session { id, used, floor })));
+            for (&sequence, answer) in &session.answers {
+                let answer = answer.clone();
+                cut.push(Some(Piece::Answer(frame::Answer { sequence, answer })));
+            }
+        }
     }
 }

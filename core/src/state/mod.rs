@@ -6,25 +6,75 @@
 //!
 //! A version of a key that is at or below a revision never changes until that revision is compacted.
 //! Reads of the past, watches and images rest on this: they walk the live maps, and nothing is copied.
+//!
+//! | file | topic |
+//! | --- | --- |
+//! | `apply` | an entry and its effect |
+//! | `store`, `record`, `log`, `key` | keys, their versions, the log of revisions |
+//! | `range`, `txn` | reading; transactions |
+//! | `lease`, `session` | leases; what makes retries harmless |
+//! | `compact` | compaction, at once for readers and in steps for memory |
+//! | `watch`, `index` | watches and who is woken by what |
+//! | `image`, `load`, `frame` | the state as a stream of chunks, and back |
+//! | `hash`, `answer` | the hash chain; answers as bytes |
 
+mod answer;
+mod apply;
+mod compact;
+mod frame;
+mod hash;
 mod image;
+mod index;
+mod key;
+mod lease;
 mod load;
+mod log;
+mod range;
+mod record;
+mod session;
+mod store;
+mod txn;
 mod watch;
+
+#[cfg(test)]
+mod tests;
 
 pub use image::ImageCut;
 pub use load::ImageLoader;
 pub use watch::{Pulled, WatchCursor, WatcherId};
 
-use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::command::{Origin, Response, Settings};
 use crate::error::Result;
 use crate::ids::{ClusterId, DirectoryId, LeaseId, NodeId, Revision};
-use crate::request::{RangeRequest, RangeResponse, TxnRequest, TxnResponse, WatchRequest};
+use crate::request::Header;
 use crate::storage::LogPosition;
 
-/// What all members agree on.
-pub struct State {}
+/// What all members agree on, and the watches that are open on this one.
+///
+/// ```
+/// let state = kvorum_core::state::State::new(1);
+/// assert_eq!((state.revision(), state.compacted()), (1, 0));
+/// ```
+pub struct State {
+    cluster: ClusterId,
+    applied: LogPosition,
+    hash: [u8; 32],
+    store: store::Store,
+    leases: lease::Leases,
+    sessions: session::Sessions,
+    members: BTreeMap<NodeId, DirectoryId>,
+    settings: Settings,
+    no_space: bool,
+    // What follows is this node's own.
+    watches: watch::Watches,
+    /// Shared with every image being taken.
+    pin: Arc<()>,
+    /// Kept from entry to entry, so that applying does not allocate.
+    scratch: Vec<u8>,
+}
 
 /// What applying one entry came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,135 +136,93 @@ pub enum LeaseChange {
     },
 }
 
-#[allow(clippy::unimplemented, unused_variables)]
 impl State {
-    /// The empty state: revision 1, nothing applied, nothing compacted.
+    /// The empty state of a cluster: revision 1, nothing applied, nothing compacted, the hash all zero.
     pub fn new(cluster: ClusterId) -> State {
-        unimplemented!()
-    }
-
-    /// Applies a committed entry; empty data is a no-op.
-    pub fn apply(&mut self, at: LogPosition, data: &Bytes) -> Applied {
-        unimplemented!()
-    }
-
-    /// Takes note of a committed entry that is not a command (a change of membership).
-    pub fn apply_other(&mut self, at: LogPosition, data: &Bytes) {
-        unimplemented!()
+        State {
+            cluster,
+            applied: LogPosition::default(),
+            hash: [0; 32],
+            store: store::Store::new(),
+            leases: lease::Leases::default(),
+            sessions: session::Sessions::default(),
+            members: BTreeMap::new(),
+            settings: Settings::default(),
+            no_space: false,
+            watches: watch::Watches::new(),
+            pin: Arc::new(()),
+            scratch: Vec::new(),
+        }
     }
 
     /// The last entry applied.
     pub fn applied(&self) -> LogPosition {
-        unimplemented!()
+        self.applied
     }
 
-    /// The hash of the chain of all applied entries and their effects.
+    /// The hash of the chain of all applied entries and their effects. Two members that have applied up to
+    /// the same index have the same hash, or one of them is wrong.
     pub fn hash(&self) -> [u8; 32] {
-        unimplemented!()
+        self.hash
     }
 
     /// The newest revision.
     pub fn revision(&self) -> Revision {
-        unimplemented!()
+        self.store.revision
     }
 
     /// The oldest readable revision; 0 if nothing was ever compacted.
     pub fn compacted(&self) -> Revision {
-        unimplemented!()
+        self.store.compacted.max(0)
     }
 
     /// How much there is.
     pub fn sizes(&self) -> Sizes {
-        unimplemented!()
+        Sizes {
+            keys: self.store.live,
+            versions: self.store.size.versions,
+            bytes: self.store.size.bytes,
+            quota: self.settings.quota_bytes,
+            watchers: self.watches.len() as u64,
+            leases: self.leases.len() as u64,
+            sessions: self.sessions.len() as u64,
+        }
     }
 
     /// What the cluster is set to.
     pub fn settings(&self) -> Settings {
-        unimplemented!()
+        self.settings
     }
 
-    /// Whether growth is refused.
+    /// Whether growth is refused: raised by the write that went over the quota (which itself is done), or
+    /// by command; lifted by command only.
     pub fn no_space(&self) -> bool {
-        unimplemented!()
+        self.no_space
     }
 
     /// The directory that a member was first seen with.
     pub fn member_directory(&self, node: NodeId) -> Option<DirectoryId> {
-        unimplemented!()
+        self.members.get(&node).copied()
     }
 
-    /// Reads a key or a range. Of the header only the revision is filled.
-    pub fn range(&self, r: &RangeRequest) -> Result<RangeResponse> {
-        unimplemented!()
-    }
-
-    /// Evaluates a transaction that writes nothing (see [`TxnRequest::is_read_only`]).
-    pub fn read_txn(&self, t: &TxnRequest) -> Result<TxnResponse> {
-        unimplemented!()
-    }
-
-    /// One lease.
-    pub fn lease(&self, id: LeaseId) -> Option<LeaseInfo> {
-        unimplemented!()
-    }
-
-    /// All leases, by id.
-    pub fn leases(&self) -> impl Iterator<Item = LeaseInfo> + '_ {
-        std::iter::empty()
-    }
-
-    /// The keys that hang on a lease, in order.
-    pub fn lease_keys(&self, id: LeaseId) -> Vec<Bytes> {
-        unimplemented!()
-    }
-
-    /// What happened to leases since the last call.
-    pub fn take_lease_changes(&mut self) -> Vec<LeaseChange> {
-        unimplemented!()
-    }
-
-    /// Opens a watch.
-    pub fn open_watch(&mut self, r: &WatchRequest) -> Result<WatchCursor> {
-        unimplemented!()
-    }
-
-    /// The next events of a watch.
-    pub fn pull(&self, c: &mut WatchCursor, max_events: usize, max_bytes: usize) -> Result<Pulled> {
-        unimplemented!()
-    }
-
-    /// Closes a watch; an unknown one is ignored.
-    pub fn close_watch(&mut self, id: WatcherId) {
-        unimplemented!()
-    }
-
-    /// Moves out the watches that have something to pull since they were last pulled.
-    pub fn take_woken(&mut self, into: &mut Vec<WatcherId>) {
-        unimplemented!()
-    }
-
-    /// Frees what compaction has made unreachable, `budget` versions at most; true: there is more.
-    pub fn collect_garbage(&mut self, budget: usize) -> bool {
-        unimplemented!()
-    }
-
-    /// How far memory has really been freed; 0: never.
-    pub fn physical_revision(&self) -> Revision {
-        unimplemented!()
-    }
-
-    /// Replaces the content by an image's; open watches go on exactly where they were.
+    /// Replaces the content by that of a state loaded from an image, which must be newer. The watches that
+    /// are open go on exactly where they were; those for which the image has not enough history end with
+    /// [`crate::ErrorKind::Compacted`]. Images being taken are thereby invalid.
     pub fn install(&mut self, loaded: State) {
-        unimplemented!()
+        let before = self.store.revision;
+        let old = std::mem::replace(self, loaded);
+        self.watches = old.watches;
+        self.watches.resume_behind(before);
+        self.leases.replace(old.leases);
     }
 
-    /// Begins an image of the state as it is now.
-    pub fn cut_image(&mut self) -> ImageCut {
-        unimplemented!()
+    /// Whether an image is being taken.
+    fn is_pinned(&self) -> bool {
+        Arc::strong_count(&self.pin) > 1
     }
+}
 
-    /// Ends an image, finished or not.
-    pub fn release_cut(&mut self, cut: ImageCut) {
-        unimplemented!()
-    }
+/// A header of which only the revision is known here.
+fn header(revision: Revision) -> Header {
+    Header { revision, ..Header::default() }
 }

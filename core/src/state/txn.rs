@@ -1,0 +1,221 @@
+//! Transactions.
+//!
+//! Three steps. The path: which branch is taken, here and in every transaction inside, by compares that all
+//! see the state before. The check: whatever can go wrong on that path, before anything is written. The
+//! writes, which cannot fail.
+
+use super::key::Span;
+use super::record::Record;
+use super::store::Store;
+use super::{State, header};
+use crate::check::{check_delete, check_put, check_range};
+use crate::error::{ErrorKind, Result};
+use crate::request::{
+    Compare, CompareResult, CompareTarget, CompareWith, Header, PutRequest, RangeRequest, RequestKind,
+    RequestOp, ResponseKind, ResponseOp, TxnRequest, TxnResponse,
+};
+
+/// Whether the compares hold, of a transaction and of those on its path, in the order of their execution.
+#[derive(Debug, Default)]
+pub(super) struct Path {
+    taken: Vec<bool>,
+    next: usize,
+}
+
+impl Path {
+    /// Decides every branch by the state as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::EmptyKey`] in a compare, [`ErrorKind::KeyNotFound`] for an operation that is none.
+    pub(super) fn of(store: &Store, txn: &TxnRequest) -> Result<Path> {
+        let mut path = Path::default();
+        path.decide(store, txn)?;
+        Ok(path)
+    }
+
+    /// The path from its beginning.
+    pub(super) fn rewind(&mut self) -> &mut Path {
+        self.next = 0;
+        self
+    }
+
+    /// The branch of the next transaction on the path, and whether it is the one for success.
+    pub(super) fn branch<'a>(&mut self, txn: &'a TxnRequest) -> (bool, &'a [RequestOp]) {
+        let holds = self.taken.get(self.next).copied().unwrap_or(false);
+        self.next += 1;
+        (holds, branch(txn, holds))
+    }
+
+    fn decide(&mut self, store: &Store, txn: &TxnRequest) -> Result<()> {
+        if txn.compare.iter().any(|compare| compare.key.is_empty()) {
+            return Err(ErrorKind::EmptyKey.into());
+        }
+        let holds = txn.compare.iter().all(|compare| store.compare(compare));
+        self.taken.push(holds);
+        for op in branch(txn, holds) {
+            match &op.request {
+                Some(RequestKind::Txn(inner)) => self.decide(store, inner)?,
+                Some(_) => {}
+                None => return Err(ErrorKind::KeyNotFound.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn branch(txn: &TxnRequest, holds: bool) -> &[RequestOp] {
+    if holds { &txn.success } else { &txn.failure }
+}
+
+impl State {
+    /// Evaluates a transaction that writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::FutureRevision`], [`ErrorKind::Compacted`], and what [`crate::check::check_range`]
+    /// refuses; [`ErrorKind::Config`] if the transaction is not [`TxnRequest::is_read_only`].
+    pub fn read_txn(&self, t: &TxnRequest) -> Result<TxnResponse> {
+        let mut path = Path::of(&self.store, t)?;
+        let (succeeded, ops) = path.branch(t);
+        let mut responses = Vec::with_capacity(ops.len());
+        for op in ops {
+            let Some(RequestKind::Range(r)) = &op.request else {
+                let reason = "a transaction that writes, or has one inside, must be proposed".into();
+                return Err(ErrorKind::Config { reason }.into());
+            };
+            self.store.check_txn_range(r)?;
+            responses.push(response(ResponseKind::Range(self.store.range(r))));
+        }
+        Ok(TxnResponse { header: Some(header(self.store.revision)), succeeded, responses })
+    }
+
+    /// How many puts are on the path.
+    pub(super) fn puts(path: &mut Path, txn: &TxnRequest) -> usize {
+        let (_, ops) = path.branch(txn);
+        let count = |op: &RequestOp| match &op.request {
+            Some(RequestKind::Put(_)) => 1,
+            Some(RequestKind::Txn(inner)) => State::puts(path, inner),
+            _ => 0,
+        };
+        ops.iter().map(count).sum()
+    }
+
+    /// Looks for whatever can go wrong on the path.
+    pub(super) fn check_path(&self, path: &mut Path, txn: &TxnRequest) -> Result<()> {
+        let (_, ops) = path.branch(txn);
+        for op in ops {
+            match &op.request {
+                Some(RequestKind::Range(r)) => self.store.check_txn_range(r)?,
+                Some(RequestKind::Put(r)) => self.check_put(r)?,
+                Some(RequestKind::DeleteRange(r)) => check_delete(r)?,
+                Some(RequestKind::Txn(inner)) => self.check_path(path, inner)?,
+                None => return Err(ErrorKind::KeyNotFound.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for whatever can go wrong with a put.
+    pub(super) fn check_put(&self, r: &PutRequest) -> Result<()> {
+        check_put(r)?;
+        if (r.ignore_value || r.ignore_lease) && self.store.live(&r.key).is_none() {
+            return Err(ErrorKind::KeyNotFound.into());
+        }
+        if r.lease != 0 && !self.leases.contains(r.lease) {
+            return Err(ErrorKind::LeaseNotFound { id: r.lease }.into());
+        }
+        Ok(())
+    }
+
+    /// Does what is on the path. It was checked: nothing can fail.
+    pub(super) fn execute(&mut self, path: &mut Path, txn: &TxnRequest) -> TxnResponse {
+        let (succeeded, ops) = path.branch(txn);
+        let mut responses = Vec::with_capacity(ops.len());
+        for op in ops {
+            responses.push(match &op.request {
+                Some(RequestKind::Range(r)) => response(ResponseKind::Range(self.store.range(r))),
+                Some(RequestKind::Put(r)) => response(ResponseKind::Put(self.write_put(r))),
+                Some(RequestKind::DeleteRange(r)) => response(ResponseKind::DeleteRange(self.write_delete(r))),
+                Some(RequestKind::Txn(inner)) => response(ResponseKind::Txn(self.execute(path, inner))),
+                None => ResponseOp { response: None },
+            });
+        }
+        // Etcd leaves the header of a transaction inside empty; the outermost one is filled by the caller.
+        TxnResponse { header: Some(Header::default()), succeeded, responses }
+    }
+}
+
+fn response(kind: ResponseKind) -> ResponseOp {
+    ResponseOp { response: Some(kind) }
+}
+
+impl Store {
+    /// Whether a read inside a transaction can be done. Stricter than outside, as in etcd: only 0 means the
+    /// newest revision; a negative one is merely very old.
+    fn check_txn_range(&self, r: &RangeRequest) -> Result<()> {
+        check_range(r)?;
+        match r.revision {
+            0 => Ok(()),
+            revision if revision < self.compacted => Err(self.compacted_error(revision)),
+            revision => self.check_revision(revision),
+        }
+    }
+
+    /// Whether a condition holds for every key of its range; one without keys is judged as a key that does
+    /// not exist.
+    fn compare(&self, compare: &Compare) -> bool {
+        let mut none = true;
+        let span = Span::new(&compare.key, &compare.range_end);
+        if let Span::Single(key) = span {
+            return holds(compare, self.live(key).map(|record| &**record));
+        }
+        for record in self.histories(span).filter_map(|history| history.live()) {
+            none = false;
+            if !holds(compare, Some(record)) {
+                return false;
+            }
+        }
+        !none || holds(compare, None)
+    }
+}
+
+/// Whether a condition holds for one pair, or for a key that does not exist. What it compares with counts as
+/// zero or empty if it is of another kind than the target.
+fn holds(compare: &Compare, record: Option<&Record>) -> bool {
+    use CompareTarget as Target;
+    let number = |of: fn(&Record) -> i64| record.map_or(0, of);
+    let ordering = match (Target::try_from(compare.target), &compare.with) {
+        (Ok(Target::Value), with) => {
+            // The value of a key that does not exist is not even unequal to anything.
+            let Some(record) = record else { return false };
+            let with = if let Some(CompareWith::Value(value)) = with { &value[..] } else { &[] };
+            record.value().cmp(with)
+        }
+        (Ok(Target::Version), with) => {
+            let with = if let Some(CompareWith::Version(version)) = with { *version } else { 0 };
+            number(|record| record.version).cmp(&with)
+        }
+        (Ok(Target::Create), with) => {
+            let with = if let Some(CompareWith::CreateRevision(revision)) = with { *revision } else { 0 };
+            number(|record| record.create).cmp(&with)
+        }
+        (Ok(Target::Mod), with) => {
+            let with = if let Some(CompareWith::ModRevision(revision)) = with { *revision } else { 0 };
+            number(|record| record.modified).cmp(&with)
+        }
+        (Ok(Target::Lease), with) => {
+            let with = if let Some(CompareWith::Lease(lease)) = with { *lease } else { 0 };
+            number(|record| record.lease).cmp(&with)
+        }
+        // Etcd compares 0 with 0 then.
+        (Err(_), _) => std::cmp::Ordering::Equal,
+    };
+    match CompareResult::try_from(compare.result) {
+        Ok(CompareResult::Equal) => ordering.is_eq(),
+        Ok(CompareResult::NotEqual) => ordering.is_ne(),
+        Ok(CompareResult::Greater) => ordering.is_gt(),
+        Ok(CompareResult::Less) => ordering.is_lt(),
+        Err(_) => true,
+    }
+}
