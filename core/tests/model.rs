@@ -22,11 +22,12 @@ fn run(steps: &[Step]) -> Result<(), TestCaseError> {
     run.finish().map_err(|e| TestCaseError::fail(format!("at the end: {e}")))
 }
 
+/// So many cases, unless the environment says otherwise.
 fn cases(default: u32) -> Config {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
     Config {
-        cases: cases.unwrap_or(default),
-        max_shrink_iters: 20_000,
+        cases: number("PROPTEST_CASES").unwrap_or(default),
+        max_shrink_iters: number("PROPTEST_MAX_SHRINK_ITERS").unwrap_or(20_000),
         // What was found becomes a test of its own in `model_found.rs`.
         failure_persistence: None,
         ..Config::default()

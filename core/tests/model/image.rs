@@ -56,7 +56,12 @@ impl Run {
         match how {
             Use::Restart => self.restart(loaded, &since),
             Use::InstallOverItself if since.is_empty() => {
+                let mut other = self.replicas[0].state.cut_image();
                 self.replicas[0].install(loaded);
+                // An image of what was there before must not go on with what is there now.
+                let next = other.next_chunk(&self.replicas[0].state);
+                equal("a torn image", (next, other.complete()), (None, false))?;
+                self.replicas[0].state.release_cut(other);
                 self.replicas[0].state.take_lease_changes();
                 Ok(())
             }
