@@ -149,8 +149,9 @@ impl Driver {
         match incoming {
             Incoming::Message(envelope) => self.node.handle(now, Input::Message(envelope)),
             Incoming::ImageOffer { envelope, accept } => {
-                // Without a description it is refused by dropping `accept`.
-                if let Some(meta) = announced(&envelope) {
+                // It is refused by dropping `accept`.
+                let is_expected = self.node.expects_image(&envelope);
+                if let Some(meta) = announced(&envelope).filter(|_| is_expected) {
                     self.to_disk(DiskJob::ReceiveImage(envelope, meta, accept));
                 }
             }
@@ -213,7 +214,7 @@ impl Driver {
         let cut = self.shared.state.write().cut_image();
         let (position, hash) = (cut.position(), cut.hash());
         let meta = ImageMeta { position, voters, learners: Vec::new(), hash };
-        self.to_disk(DiskJob::SaveImage(cut, meta));
+        self.to_disk(DiskJob::SaveImage(Box::new(cut), meta));
     }
 
     /// Asks for the renewal of the leases whose keepers still live.

@@ -140,10 +140,8 @@ fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, limit: Option<u64>) -> 
 
 impl raft::Storage for Window {
     fn initial_state(&self) -> raft::Result<RaftState> {
-        let mut hard = RaftHardState::default();
-        hard.term = self.hard_state.term;
-        hard.vote = self.hard_state.vote;
-        hard.commit = self.hard_state.commit;
+        let HardState { term, vote, commit } = self.hard_state;
+        let hard = RaftHardState { term, vote, commit, ..RaftHardState::default() };
         let mut conf = ConfState::default();
         conf.set_voters(self.voters.clone());
         Ok(RaftState::new(hard, conf))
@@ -202,10 +200,7 @@ mod tests {
     use raft::Storage as _;
 
     fn entry(index: u64, term: u64) -> Entry {
-        let mut entry = Entry::default();
-        entry.index = index;
-        entry.term = term;
-        entry
+        Entry { index, term, ..Entry::default() }
     }
 
     fn window(upto: u64) -> Window {
