@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use kvorum_core::storage::{
+use kvorum::storage::{
     Batch, EntryKind, HardState, Identity, ImageMeta, ImageSink, ImageSource, LogEntry, LogPosition,
     Recovered, Storage,
 };
-use kvorum_core::{ErrorKind, Result};
-use kvorum_storage::conformance;
+use kvorum::storages::conformance;
+use kvorum::{ErrorKind, Result};
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 /// Index to (term, kind, data).
@@ -37,7 +37,7 @@ struct Place {
 }
 
 /// Everything that the database says no to.
-fn refused(error: impl std::fmt::Display) -> kvorum_core::Error {
+fn refused(error: impl std::fmt::Display) -> kvorum::Error {
     ErrorKind::Io { action: "using the redb database".into(), reason: error.to_string() }.into()
 }
 
