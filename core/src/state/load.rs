@@ -94,11 +94,7 @@ impl ImageLoader {
     /// Reads every frame that is whole.
     fn read_frames(&mut self) -> Result<()> {
         let mut bytes = self.rest.split().freeze();
-        loop {
-            let Some((head, length)) = delimiter(&bytes).map_err(|reason| corrupt(self.offset, reason))?
-            else {
-                break;
-            };
+        while let Some((head, length)) = delimiter(&bytes).map_err(|reason| corrupt(self.offset, reason))? {
             if bytes.len() - head < length {
                 break;
             }
