@@ -227,3 +227,106 @@ fn written(ops: &[RequestOp]) -> Result<Written<'_>> {
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::request::Compare;
+
+    fn put(key: &'static str) -> RequestOp {
+        let put = PutRequest { key: key.into(), ..Default::default() };
+        RequestOp { request: Some(RequestKind::Put(put)) }
+    }
+
+    fn delete(key: &'static str, end: &'static str) -> RequestOp {
+        let delete = DeleteRangeRequest { key: key.into(), range_end: end.into(), prev_kv: false };
+        RequestOp { request: Some(RequestKind::DeleteRange(delete)) }
+    }
+
+    fn nested(success: Vec<RequestOp>, failure: Vec<RequestOp>) -> RequestOp {
+        RequestOp { request: Some(RequestKind::Txn(TxnRequest { compare: vec![], success, failure })) }
+    }
+
+    fn verdict(success: Vec<RequestOp>) -> Option<ErrorKind> {
+        let txn = |success, failure| Op::Txn(TxnRequest { compare: vec![], success, failure });
+        let [then, otherwise] = [txn(success.clone(), vec![]), txn(vec![], success)]
+            .map(|op| check(&op, &Limits::default()).err().map(|error| error.kind().clone()));
+        assert_eq!(then, otherwise);
+        then
+    }
+
+    #[test]
+    fn a_branch_writes_a_key_once() {
+        let duplicate = Some(ErrorKind::DuplicateKey);
+        assert_eq!(verdict(vec![put("a"), put("b")]), None);
+        assert_eq!(verdict(vec![put("a"), put("a")]), duplicate);
+        assert_eq!(verdict(vec![put("b"), delete("a", "c")]), duplicate);
+        assert_eq!(verdict(vec![delete("a", ""), put("a")]), duplicate);
+        assert_eq!(verdict(vec![delete("a", "c"), put("c")]), None);
+        assert_eq!(verdict(vec![delete("a", "c"), delete("b", "d"), put("c")]), duplicate);
+        assert_eq!(verdict(vec![delete("a", "c"), delete("b", "d")]), None);
+        assert_eq!(verdict(vec![nested(vec![put("a")], vec![put("a")])]), None);
+        assert_eq!(verdict(vec![nested(vec![put("a")], vec![]), put("a")]), duplicate);
+        assert_eq!(verdict(vec![nested(vec![delete("a", "")], vec![]), put("a")]), duplicate);
+        assert_eq!(verdict(vec![delete("a", "b"), nested(vec![], vec![put("a")])]), duplicate);
+        let both = [nested(vec![put("a")], vec![]), nested(vec![put("a")], vec![])];
+        assert_eq!(verdict(both.into()), duplicate);
+    }
+
+    #[test]
+    fn etcds_two_holes_stay_open() {
+        assert_eq!(verdict(vec![delete("a", "\0"), put("b")]), None);
+        let (puts, deletes) = (nested(vec![put("a")], vec![]), nested(vec![delete("a", "")], vec![]));
+        assert_eq!(verdict(vec![puts.clone(), deletes.clone()]), None);
+        assert_eq!(verdict(vec![deletes, puts]), Some(ErrorKind::DuplicateKey));
+    }
+
+    #[test]
+    fn a_transaction_inside_gets_what_the_outer_one_leaves() {
+        let many = |n| vec![delete("a", ""); n];
+        assert_eq!(verdict(many(128)), None);
+        assert_eq!(verdict(many(129)), Some(ErrorKind::TooManyOps { limit: 128 }));
+        let with = |outer: usize, inner| [many(outer - 1), vec![nested(many(inner), vec![])]].concat();
+        assert_eq!(verdict(with(100, 28)), None);
+        assert_eq!(verdict(with(100, 29)), Some(ErrorKind::TooManyOps { limit: 128 }));
+        assert_eq!(verdict(with(128, 0)), None);
+        assert_eq!(verdict(with(128, 1)), Some(ErrorKind::TooManyOps { limit: 128 }));
+    }
+
+    #[test]
+    fn nesting_is_limited() {
+        let deep = |depth| (0..depth).fold(put("a"), |inner, _| nested(vec![inner], vec![]));
+        assert_eq!(verdict(vec![deep(16)]), None);
+        assert_eq!(verdict(vec![deep(17)]), Some(ErrorKind::NestedTooDeep { limit: 16 }));
+    }
+
+    #[test]
+    fn a_hostile_transaction_is_judged_quickly() {
+        let keys: Vec<Bytes> = (0..60_000).map(|i| format!("{i:06}").into()).collect();
+        let mut ops: Vec<RequestOp> = Vec::new();
+        for pair in keys.chunks(2) {
+            let range =
+                DeleteRangeRequest { key: pair[0].clone(), range_end: pair[1].clone(), prev_kv: false };
+            ops.push(RequestOp { request: Some(RequestKind::DeleteRange(range)) });
+            let put = PutRequest { key: pair[1].clone(), ..Default::default() };
+            ops.push(RequestOp { request: Some(RequestKind::Put(put)) });
+        }
+        let limits = Limits { txn_ops: usize::MAX, ..Limits::default() };
+        assert!(check_txn(&TxnRequest { success: ops, ..Default::default() }, &limits).is_ok());
+    }
+
+    #[test]
+    fn shapes() {
+        assert_eq!(verdict(vec![RequestOp { request: None }]), Some(ErrorKind::KeyNotFound));
+        assert_eq!(verdict(vec![put("")]), Some(ErrorKind::EmptyKey));
+        let compare = vec![Compare::default()];
+        let txn = Op::Txn(TxnRequest { compare, ..Default::default() });
+        assert_eq!(*check(&txn, &Limits::default()).unwrap_err().kind(), ErrorKind::EmptyKey);
+        let grant = Op::LeaseGrant(LeaseGrantRequest { ttl: 9_000_000_001, id: 0 });
+        assert!(check(&grant, &Limits::default()).is_err());
+        let sort = RangeRequest { key: "a".into(), sort_target: 5, ..Default::default() };
+        assert_eq!(*check_range(&sort).unwrap_err().kind(), ErrorKind::InvalidSort);
+    }
+}

@@ -179,7 +179,8 @@ impl State {
             self.store.delete(record.key());
             self.leases.transfer(record.key(), record.lease, 0);
         }
-        let prev_kvs = if r.prev_kv { doomed.iter().map(|record| record.pair()).collect() } else { Vec::new() };
+        let prev_kvs =
+            if r.prev_kv { doomed.iter().map(|record| record.pair()).collect() } else { Vec::new() };
         let header = Some(header(self.store.working_revision()));
         DeleteRangeResponse { header, deleted: doomed.len() as i64, prev_kvs }
     }

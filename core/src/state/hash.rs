@@ -44,7 +44,10 @@ impl State {
             let Some(changes) = self.store.log.get(revision) else { continue };
             for record in changes.records() {
                 let (key, value) = (record.key(), record.value());
-                put_all(into, &[key.len() as i64, value.len() as i64, record.modified, i64::from(record.sub)]);
+                put_all(
+                    into,
+                    &[key.len() as i64, value.len() as i64, record.modified, i64::from(record.sub)],
+                );
                 put_all(into, &[record.create, record.version, record.lease]);
                 into.extend_from_slice(key);
             }

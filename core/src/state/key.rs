@@ -89,15 +89,6 @@ impl<'a> Span<'a> {
         }
     }
 
-    /// Whether a key lies in it.
-    pub(super) fn contains(self, key: &[u8]) -> bool {
-        match self {
-            Span::Single(only) => key == only,
-            Span::Between(start, end) => start <= key && key < end,
-            Span::From(start) => start <= key,
-        }
-    }
-
     /// Whether no key can lie in it.
     pub(super) fn is_empty(self) -> bool {
         matches!(self, Span::Between(start, end) if end <= start)
@@ -129,8 +120,8 @@ mod tests {
 
     #[test]
     fn the_zero_byte_as_end_means_everything_behind() {
-        assert!(Span::new(b"b", b"\0").contains(b"zz"));
-        assert!(!Span::new(b"b", b"\0").contains(b"a"));
+        assert_eq!(Span::new(b"b", b"\0"), Span::From(b"b"));
+        assert_eq!(Span::new(b"b", b""), Span::Single(b"b"));
         assert!(Span::new(b"b", b"a").is_empty() && Span::new(b"b", b"b").is_empty());
         assert!(!Span::new(b"b", b"b\0").is_empty());
     }

@@ -55,8 +55,10 @@ impl Store {
 /// How many pairs must be fetched, in key order, before they are filtered, sorted and cut. As etcd does: a
 /// limit without an explicit order cuts by key, even if the answer is then sorted by something else.
 fn fetch_limit(r: &RangeRequest) -> usize {
-    let filtered =
-        r.min_mod_revision != 0 || r.max_mod_revision != 0 || r.min_create_revision != 0 || r.max_create_revision != 0;
+    let filtered = r.min_mod_revision != 0
+        || r.max_mod_revision != 0
+        || r.min_create_revision != 0
+        || r.max_create_revision != 0;
     if r.limit <= 0 || filtered || r.sort_order != SortOrder::None as i32 {
         return usize::MAX;
     }

@@ -136,7 +136,9 @@ impl State {
             responses.push(match &op.request {
                 Some(RequestKind::Range(r)) => response(ResponseKind::Range(self.store.range(r))),
                 Some(RequestKind::Put(r)) => response(ResponseKind::Put(self.write_put(r))),
-                Some(RequestKind::DeleteRange(r)) => response(ResponseKind::DeleteRange(self.write_delete(r))),
+                Some(RequestKind::DeleteRange(r)) => {
+                    response(ResponseKind::DeleteRange(self.write_delete(r)))
+                }
                 Some(RequestKind::Txn(inner)) => response(ResponseKind::Txn(self.execute(path, inner))),
                 None => ResponseOp { response: None },
             });
