@@ -105,6 +105,17 @@ fn a_pull_does_not_look_at_everything_at_once() {
 }
 
 #[test]
+fn a_pull_looks_no_further_than_the_last_revision_that_touched_its_keys() {
+    let mut lab = Lab::new();
+    let mut cursor = lab.state.open_watch(&of("a", "")).unwrap();
+    lab.put("a", "");
+    for _ in 0..15_000 {
+        lab.put("b", "");
+    }
+    assert_eq!(pull(&lab.state, &mut cursor), "2+a", "in one pull");
+}
+
+#[test]
 fn etcd_18089_and_19179_a_tombstone_at_the_compaction_is_delivered() {
     let mut lab = Lab::new();
     lab.put("a", "1");
