@@ -394,7 +394,8 @@ impl Store {
     /// be in memory still must not matter.
     fn before(&self, record: &Record) -> Option<&Record> {
         let revision = record.modified - 1;
-        if revision < self.compacted {
+        // A first version has none before it, even where its transaction deleted the key just before.
+        if revision < self.compacted || record.version == 1 {
             return None;
         }
         self.keys.get(record.key())?.live_at(revision).map(|record| &**record)
