@@ -76,6 +76,33 @@ fn measure() {
     watches(&mut state);
     images(&mut state);
     compaction(&mut state);
+    bare();
+}
+
+/// What to compare with, in the same run: the map, the hash and the decoding by themselves.
+fn bare() {
+    let pairs: Vec<_> = (0..KEYS).map(|n| (key(n).into_bytes(), vec![n as u8; 256])).collect();
+    let mut map = std::collections::BTreeMap::new();
+    let start = cpu();
+    for (key, value) in &pairs {
+        map.insert(key.clone(), value.clone());
+    }
+    println!("a bare map of copies: {:?} of CPU a put", (cpu() - start) / KEYS as u32);
+    let start = cpu();
+    let found = (0..200_000).filter(|n| map.contains_key(&pairs[n * 7919 % pairs.len()].0)).count();
+    println!("a bare map: {:.0} reads/s", found as f64 / (cpu() - start).as_secs_f64());
+    let bytes = [7; 560];
+    let start = cpu();
+    for _ in 0..100_000 {
+        std::hint::black_box(blake3::hash(std::hint::black_box(&bytes)));
+    }
+    println!("a bare hash of 560 B: {:?} of CPU", (cpu() - start) / 100_000);
+    let entry = put(1);
+    let start = cpu();
+    for _ in 0..100_000 {
+        std::hint::black_box(Command::decode(entry.clone()).is_ok());
+    }
+    println!("decoding a put: {:?} of CPU", (cpu() - start) / 100_000);
 }
 
 fn reads(state: &State) {
@@ -132,9 +159,9 @@ fn images(state: &mut State) {
     let mut chunks = Vec::new();
     let mut worst = Duration::ZERO;
     loop {
-        let start = Instant::now();
+        let start = cpu();
         let Some(chunk) = cut.next_chunk(state) else { break };
-        worst = worst.max(start.elapsed());
+        worst = worst.max(cpu() - start);
         chunks.push(chunk);
     }
     state.release_cut(cut);
@@ -156,9 +183,9 @@ fn compaction(state: &mut State) {
     println!("compaction over {revision} revisions: {took:?}");
     let (start, mut steps, mut worst) = (cpu(), 0, Duration::ZERO);
     loop {
-        let start = Instant::now();
+        let start = cpu();
         let more = state.collect_garbage(1000);
-        worst = worst.max(start.elapsed());
+        worst = worst.max(cpu() - start);
         steps += 1;
         if !more {
             break;
