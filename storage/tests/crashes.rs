@@ -69,17 +69,17 @@ fn every_stop(seed: u64, ways: &[Option<Survivors>], nested: bool) {
 
 #[test]
 fn killed_or_powerless_at_every_operation() {
-    (1..=3).for_each(|seed| every_stop(seed, &WAYS, false));
+    (1..=2).for_each(|seed| every_stop(seed, &WAYS, false));
 }
 
 #[test]
 fn etcd_6378_any_subset_of_the_last_sectors_is_lost() {
-    (10..=25).for_each(|seed| every_stop(seed, &[Some(Survivors::Subset)], false));
+    (10..=18).for_each(|seed| every_stop(seed, &[Some(Survivors::Subset)], false));
 }
 
 #[test]
 fn crashed_again_while_recovering() {
-    (50..=51).for_each(|seed| every_stop(seed, &WAYS, true));
+    every_stop(50, &WAYS, true);
 }
 
 #[test]
