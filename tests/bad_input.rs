@@ -111,7 +111,6 @@ fn fill(disk: &FaultyDisk) -> usize {
     let node = on(disk)
         .tune(|config| {
             config.image_log_bytes = 1000;
-            config.keep_entries = 0;
             config.keep_bytes = 0;
         })
         .start()
