@@ -401,3 +401,71 @@ fn the_core_needs_no_runtime_and_no_logger() {
         "Nothing in the core may need a runtime, a logger, a global or a generator of random numbers.",
     );
 }
+
+#[test]
+fn the_readme_names_every_example() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut missing = Vec::new();
+    for entry in fs::read_dir(root().join("examples")).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().trim_end_matches(".rs").to_string();
+        if !readme.contains(&format!("| `{name}` |")) {
+            missing.push(name);
+        }
+    }
+    verdict(missing, "Give each example a row in the README's table of examples.");
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut found = Vec::new();
+    for file in files(".md") {
+        let here = root().join(&file.path);
+        for link in file.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap_or_default();
+            let is_local = !path.is_empty() && !link.contains("://");
+            if is_local && !here.parent().unwrap().join(path).exists() {
+                found.push(format!("{}: {link}", file.path));
+            }
+        }
+    }
+    verdict(found, "These links in Markdown files lead nowhere.");
+}
+
+#[test]
+fn the_readme_says_the_defaults_that_are() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let config = kvorum::Config::new(1, [1]);
+    let grouped = |n: u128| {
+        let digits = n.to_string();
+        let parts: Vec<&str> =
+            digits.as_bytes().rchunks(3).rev().map(|c| std::str::from_utf8(c).unwrap()).collect();
+        parts.join(",")
+    };
+    let mib = |bytes: u64| match bytes {
+        _ if bytes % (1 << 30) == 0 => format!("{} GiB", bytes >> 30),
+        _ if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+        _ => format!("{} MiB", bytes as f64 / f64::from(1 << 20)),
+    };
+    let rows = [
+        ("cluster_name", format!("`{}`", config.cluster_name)),
+        ("heartbeat", format!("{} ms", config.heartbeat.as_millis())),
+        ("election_timeout", format!("{} s", config.election_timeout.as_secs())),
+        ("request_timeout", format!("{} s", config.request_timeout.as_secs())),
+        ("quota_bytes", mib(config.quota_bytes)),
+        ("limits.request_bytes", mib(config.limits.request_bytes as u64)),
+        ("limits.txn_ops", grouped(config.limits.txn_ops as u128)),
+        ("limits.txn_depth", grouped(config.limits.txn_depth as u128)),
+        ("limits.lease_ttl", format!("{} s", grouped(config.limits.lease_ttl.unsigned_abs().into()))),
+        ("limits.pending", grouped(config.limits.pending as u128)),
+        ("limits.uncommitted_bytes", mib(config.limits.uncommitted_bytes)),
+        ("max_sessions", grouped(config.max_sessions.into())),
+        ("image_log_bytes", mib(config.image_log_bytes)),
+        ("keep_bytes", mib(config.keep_bytes)),
+        ("catch_up_bytes", mib(config.catch_up_bytes)),
+    ];
+    let wrong = rows.iter().map(|(name, value)| format!("| `{name}` | {value} |"));
+    verdict(
+        wrong.filter(|row| !readme.contains(row)).collect(),
+        "The README's table of settings should have these rows.",
+    );
+}

@@ -137,7 +137,8 @@ impl Driver {
             }
             Mail::Incoming(incoming) => self.take_incoming(now, incoming),
             Mail::Disk(report) => self.take_report(now, report),
-            Mail::Keep(keeper) => {
+            Mail::Keep(keep) => {
+                let keeper = keep.taken();
                 keeper.upgrade().iter().for_each(|keeper| keeper.begin(now));
                 self.keepers.push(Kept { keeper, next: now });
                 if self.node.view().halted.is_some() {
