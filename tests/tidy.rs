@@ -442,8 +442,8 @@ fn the_readme_says_the_defaults_that_are() {
         parts.join(",")
     };
     let mib = |bytes: u64| match bytes {
-        _ if bytes % (1 << 30) == 0 => format!("{} GiB", bytes >> 30),
-        _ if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 30) => format!("{} GiB", bytes >> 30),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
         _ => format!("{} MiB", bytes as f64 / f64::from(1 << 20)),
     };
     let rows = [
