@@ -19,8 +19,10 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefi
 const LOG: TableDefinition<u64, (u64, u8, &[u8])> = TableDefinition::new("log");
 /// Names of numbers to numbers: identity, hard state, base.
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
-/// An image's index to (term, voters, learners, hash).
-const IMAGES: TableDefinition<u64, (u64, Vec<u64>, Vec<u64>, [u8; 32])> = TableDefinition::new("images");
+/// Term, voters, learners, hash.
+type Meta = (u64, Vec<u64>, Vec<u64>, [u8; 32]);
+/// An image's index to what it is of.
+const IMAGES: TableDefinition<u64, Meta> = TableDefinition::new("images");
 /// An image's index and a chunk's number to the chunk.
 const CHUNKS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("chunks");
 

@@ -1,3 +1,5 @@
+//! Watches: every event, in order, once, or an end that says so.
+
 use super::*;
 
 pub(super) fn all_from(start_revision: Revision) -> WatchRequest {
