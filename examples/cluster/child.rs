@@ -25,21 +25,20 @@ pub(crate) struct Setup {
     pub election_timeout: Duration,
     /// How long the log may get before it is replaced by an image of the state.
     pub image_log_bytes: u64,
-    /// How many entries behind that image stay for slow followers.
-    pub keep_entries: u64,
+    /// How many bytes of the log stay in memory for slow followers; eight times as many for one that was away.
+    pub keep_bytes: u64,
 }
 
 impl Setup {
     pub(crate) fn to_args(&self) -> Vec<String> {
         let mut args = vec![self.id.to_string(), self.data_dir.clone(), self.addresses.join(",")];
         args.extend([self.heartbeat, self.election_timeout].map(|time| time.as_millis().to_string()));
-        args.extend([self.image_log_bytes, self.keep_entries].map(|number| number.to_string()));
+        args.extend([self.image_log_bytes, self.keep_bytes].map(|number| number.to_string()));
         args
     }
 
     pub(crate) fn from_args(args: &[String]) -> Option<Setup> {
-        let [id, data_dir, addresses, heartbeat, election_timeout, image_log_bytes, keep_entries] = args
-        else {
+        let [id, data_dir, addresses, heartbeat, election_timeout, image_log_bytes, keep_bytes] = args else {
             return None;
         };
         Some(Setup {
@@ -49,7 +48,7 @@ impl Setup {
             heartbeat: Duration::from_millis(heartbeat.parse().ok()?),
             election_timeout: Duration::from_millis(election_timeout.parse().ok()?),
             image_log_bytes: image_log_bytes.parse().ok()?,
-            keep_entries: keep_entries.parse().ok()?,
+            keep_bytes: keep_bytes.parse().ok()?,
         })
     }
 
@@ -64,7 +63,8 @@ impl Setup {
             .auto_compaction(AutoCompaction::Off)
             .tune(move |config| {
                 config.image_log_bytes = self.image_log_bytes;
-                config.keep_entries = self.keep_entries;
+                config.keep_bytes = self.keep_bytes;
+                config.catch_up_bytes = 8 * self.keep_bytes;
             })
             .start()
     }

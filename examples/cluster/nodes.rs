@@ -41,7 +41,7 @@ impl Nodes {
                 heartbeat: Duration::from_millis(100),
                 election_timeout: Duration::from_secs(1),
                 image_log_bytes: 64 << 20,
-                keep_entries: 5_000,
+                keep_bytes: 16 << 20,
             };
             tune(&mut setup);
             setup
