@@ -373,9 +373,11 @@ fn every_dependency_has_its_reason() {
     for file in files("Cargo.toml") {
         let mut is_dependencies = false;
         let mut has_reason = false;
+        let mut is_for_tests = false;
         for line in file.text.lines() {
             if line.starts_with('[') {
                 is_dependencies = line.trim_end_matches(']').ends_with("dependencies");
+                is_for_tests = line == "[dev-dependencies]";
             }
             let name = line.split(['=', '.', ' ']).next().unwrap_or_default();
             let is_ours = name.starts_with("kvorum") || line.contains("workspace = true");
@@ -383,7 +385,9 @@ fn every_dependency_has_its_reason() {
             if is_new && !is_ours && !has_reason {
                 found.push(format!("{}: {name}", file.path));
             }
-            has_reason = line.starts_with('#');
+            // Tests may take several for one reason.
+            let goes_on = is_for_tests && has_reason && !line.is_empty();
+            has_reason = line.starts_with('#') || goes_on;
         }
     }
     verdict(found, "Say above each dependency what it is for.");
