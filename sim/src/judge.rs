@@ -17,6 +17,8 @@ pub struct Judge {
     seen_at: BTreeMap<Revision, Time>,
     hashes: BTreeMap<Index, [u8; 32]>,
     leaders: BTreeMap<Term, NodeId>,
+    /// Revisions below may never be seen: they were compacted before anybody looked.
+    excused: Revision,
 }
 
 impl Judge {
@@ -33,6 +35,17 @@ impl Judge {
     /// The newest revision that any node has applied; 1 before the first.
     pub fn newest(&self) -> Revision {
         self.history.last_key_value().map_or(1, |(&revision, _)| revision)
+    }
+
+    /// Revisions below this one may be missing from the history: they were compacted before they were seen.
+    pub fn excused(&self) -> Revision {
+        self.excused
+    }
+
+    pub(crate) fn excuse(&mut self, compacted: Revision) {
+        if compacted > self.newest() + 1 {
+            self.excused = self.excused.max(compacted);
+        }
     }
 
     /// Who led each term.

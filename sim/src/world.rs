@@ -469,6 +469,7 @@ impl World {
         let found = self.judge.status(status).and_then(|()| {
             if !self.judge.pull(now, node, &mut process.watch)? {
                 let start_revision = status.compacted.max(1);
+                self.judge.excuse(start_revision);
                 let again = kvorum_core::request::WatchRequest { start_revision, ..everything() };
                 process.watch = process.client.watch(again).map_err(|error| error.to_string())?;
                 self.judge.pull(now, node, &mut process.watch)?;

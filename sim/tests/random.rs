@@ -29,12 +29,12 @@ fn add(sum: &mut Report, one: &Report) {
 
 #[test]
 fn whatever_a_seed_makes_up_nothing_acknowledged_is_lost_and_all_agree() {
-    let seconds = Duration::from_secs(number("KVORUM_SECONDS").unwrap_or(30));
+    let seconds = Duration::from_secs(number("KVORUM_SECONDS").unwrap_or(20));
     let seeds = match number("KVORUM_SEED") {
         Some(seed) => seed..seed + 1,
         None => {
             let first = number("KVORUM_FIRST_SEED").unwrap_or(0);
-            first..first + number("KVORUM_SEEDS").unwrap_or(40)
+            first..first + number("KVORUM_SEEDS").unwrap_or(20)
         }
     };
     let mut sum = Report::default();

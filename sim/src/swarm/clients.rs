@@ -130,7 +130,10 @@ impl Told {
     /// Reads what was applied meanwhile.
     fn look(&mut self, judge: &Judge, leases: &mut LeaseBook) {
         for (&revision, events) in judge.history().range(self.looked + 1..) {
-            self.has_gap |= revision != self.looked + 1;
+            let is_gap = revision != self.looked + 1;
+            let is_excused = revision <= judge.excused();
+            assert!(!is_gap || is_excused, "revision {revision} follows revision {}", self.looked);
+            self.has_gap |= is_gap;
             self.looked = revision;
             let at = judge.seen_at(revision).unwrap_or_default();
             for event in events {
