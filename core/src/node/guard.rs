@@ -188,6 +188,9 @@ fn timeout_now(from: NodeId, message: &RaftMessage, raft: &RawNode<Window>) -> F
     if message.term != raft.raft.term || from != raft.raft.leader_id {
         return Err("a call to campaign by another than the leader");
     }
+    if raft.raft.raft_log.applied < raft.store().base_index() {
+        return Err("a call to campaign with an image that is not durable yet");
+    }
     no_entries(message)
 }
 

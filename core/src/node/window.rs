@@ -39,6 +39,11 @@ impl Window {
         }
     }
 
+    /// The index before its first entry.
+    pub(super) fn base_index(&self) -> Index {
+        self.base.index
+    }
+
     pub(super) fn last_index(&self) -> Index {
         self.base.index + self.entries.len() as u64
     }
@@ -96,7 +101,10 @@ impl Window {
     }
 
     pub(super) fn set_image(&mut self, image: ImageMeta) {
-        self.image = Some(image);
+        // One that came late, from an earlier leader perhaps, is older than what the storage has.
+        if self.image.as_ref().is_none_or(|newest| newest.position.index <= image.position.index) {
+            self.image = Some(image);
+        }
         self.image_wanted.set(false);
     }
 
