@@ -112,6 +112,9 @@ impl Node {
             self.held.open(ticket);
             self.outputs.push_back(Output::Persist(ticket, batch));
         }
+        if cfg!(planted = "count_before_sync") {
+            self.raft.on_persist_ready(ticket);
+        }
         if cfg!(planted = "send_before_sync") {
             return self.send_all(later);
         }
@@ -208,11 +211,13 @@ impl Node {
             self.dropped += 1;
             return;
         }
-        self.received = Some((meta.position, state));
+        let position = meta.position;
         self.raft.mut_store().set_image(meta);
         self.step(envelope.from, message);
-        if self.raft.snap().is_none() {
-            self.received = None;
+        // It may not be news to raft, which may have taken another one a moment ago.
+        let taken = self.raft.snap().map(|snapshot| snapshot.get_metadata().index);
+        if taken == Some(position.index) {
+            self.received = Some((position, state));
         }
     }
 
