@@ -137,9 +137,13 @@ impl Driver {
             }
             Mail::Incoming(incoming) => self.take_incoming(now, incoming),
             Mail::Disk(report) => self.take_report(now, report),
-            Mail::Keep(keeper) => {
+            Mail::Keep(keep) => {
+                let keeper = keep.taken();
                 keeper.upgrade().iter().for_each(|keeper| keeper.begin(now));
                 self.keepers.push(Kept { keeper, next: now });
+                if self.node.view().halted.is_some() {
+                    self.lose_leases();
+                }
             }
             Mail::Stop => self.is_stopping = true,
         }
@@ -183,7 +187,10 @@ impl Driver {
             Output::Wake => self.wake(),
             Output::SaveImage { voters } => self.save_image(voters),
             Output::SendImage { envelope, index } => self.to_disk(DiskJob::OpenImage(envelope, index)),
-            Output::Halt(reason) => self.shared.hub.end(ErrorKind::Halted { reason }),
+            Output::Halt(reason) => {
+                self.lose_leases();
+                self.shared.hub.end(ErrorKind::Halted { reason });
+            }
         }
     }
 
@@ -259,10 +266,15 @@ impl Driver {
                 self.answer(Time::NEVER, token, result);
             }
         }
-        for kept in &self.keepers {
+        self.lose_leases();
+        self.shared.hub.end(ErrorKind::Stopped);
+    }
+
+    /// Nobody renews leases here any more: their holders must not go on as if somebody did.
+    fn lose_leases(&mut self) {
+        for kept in self.keepers.drain(..) {
             kept.keeper.upgrade().iter().for_each(|keeper| keeper.lose());
         }
-        self.shared.hub.end(ErrorKind::Stopped);
     }
 
     /// Whom to hand leadership to before stopping, if this node leads and there is somebody.

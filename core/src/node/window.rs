@@ -1,5 +1,5 @@
-//! The log as raft sees it: in memory, from the end of the oldest image that is still of use to the newest
-//! entry, whether that is durable yet or not.
+//! The log as raft sees it: its newest part, in memory, up to the newest entry, whether that is durable yet
+//! or not. Who needs something older is served an image.
 //!
 //! Keeping it in memory means that raft never waits for a disk and never hears of a disk's error: those
 //! halt the node before raft could be told something wrong (it panics when its storage fails).
@@ -67,20 +67,23 @@ impl Window {
         self.bytes = 0;
     }
 
-    /// Lets go of what an image covers, but for the newest `keep_entries` and `keep_bytes` before it, so
-    /// that a follower that is a little behind is served from the log. Answers what it now begins after.
-    pub(super) fn trim(&mut self, keep_entries: u64, keep_bytes: u64) -> Index {
-        let covered = self.image.as_ref().map_or(0, |image| image.position.index);
-        let mut behind = covered.saturating_sub(self.base.index);
-        let mut behind_bytes: u64 = self.entries.iter().take(behind as usize).map(cost).sum();
-        while behind > keep_entries || (behind > 0 && behind_bytes > keep_bytes) {
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Lets go of entries up to `covered`, until what is left of all takes `keep_bytes`.
+    pub(super) fn trim(&mut self, covered: Index, keep_bytes: u64) {
+        while self.base.index < covered && self.bytes > keep_bytes {
             let Some(gone) = self.entries.pop_front() else { break };
             self.base = LogPosition { index: gone.index, term: gone.term };
             self.bytes -= cost(&gone);
-            behind_bytes -= cost(&gone);
-            behind -= 1;
         }
-        self.base.index
+    }
+
+    /// What it begins after.
+    pub(super) fn base(&self) -> LogPosition {
+        self.base
     }
 
     /// The term of the entry at `index`, if the window reaches there.
@@ -227,13 +230,11 @@ mod tests {
     #[test]
     fn trimming_keeps_some_entries_and_the_term_before_them() {
         let mut window = window(10);
-        let position = LogPosition { index: 8, term: 1 };
-        window.set_image(ImageMeta { position, ..ImageMeta::default() });
-        assert_eq!(window.trim(3, u64::MAX), 5);
+        window.trim(8, 5 * ENTRY_OVERHEAD);
         assert_eq!((window.term(5), window.first_index()), (Ok(1), Ok(6)));
         assert!(window.term(4).is_err());
-        assert_eq!(window.trim(3, 0), 8);
-        assert_eq!(window.last_index(), 10);
+        window.trim(8, 0);
+        assert_eq!((window.base().index, window.last_index()), (8, 10));
     }
 
     #[test]
