@@ -103,6 +103,10 @@ impl Node {
         let is_vote = (hard.term, hard.vote) != (before.term, before.vote);
         let is_due = is_vote || batch.reset.is_some() || !batch.entries.is_empty();
         batch.hard_state = is_due.then_some(hard);
+        if is_due {
+            let owed = self.raft.mut_store().take_owed_reset();
+            batch.reset = batch.reset.or(owed);
+        }
         is_due.then_some(batch)
     }
 

@@ -85,7 +85,7 @@ impl Node {
     /// An image took the log's place and is not durable yet. Raft counts nothing of it as applied until then,
     /// and would look for the entries in between if it campaigned (and panic, since they are gone).
     fn is_installing(&self) -> bool {
-        self.raft.raft.raft_log.applied < self.raft.store().base_index()
+        self.raft.raft.raft_log.applied < self.raft.store().base().index
     }
 
     /// Replaces raft's draw of an election timeout, after anything that may have made it draw.
