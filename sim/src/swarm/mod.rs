@@ -83,7 +83,8 @@ struct Swarm {
 fn tune(config: &mut Config, draw: &mut Stream) {
     config.request_timeout = Duration::from_millis(draw.between(1500, 4000));
     config.image_log_bytes = draw.pick(&[600, 600, 4_000, 20_000, 1 << 20]);
-    config.keep_entries = draw.pick(&[0, 0, 3, 50, 5000]);
+    config.keep_bytes = draw.pick(&[0, 0, 1_000, 10_000, 1 << 20]);
+    config.catch_up_bytes = draw.pick(&[0, 0, 2_000, 1 << 20]);
     if draw.chance(300) {
         config.compaction = draw.pick(&[AutoCompaction::Revisions(60), AutoCompaction::Revisions(200)]);
     } else {
