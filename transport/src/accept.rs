@@ -107,6 +107,7 @@ fn serve(shared: &Shared, number: u64, stream: &Arc<TcpStream>) {
     if shared.peers.get(hello.from).is_none() {
         return;
     }
+    peer.queue.heard();
     let ended = match hello.purpose {
         Purpose::Messages => reader::run(shared, &peer, &hello, stream),
         Purpose::Image => image_in::run(shared, &hello, stream),

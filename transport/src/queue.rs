@@ -22,6 +22,8 @@ struct Inner {
     /// The connection that is in use, and whether it is known to be lost.
     connection: u64,
     lost: bool,
+    /// The peer was heard from, so it is there: no reason to rest before it is dialed again.
+    heard: bool,
 }
 
 /// What a writer's waiting came to.
@@ -81,10 +83,13 @@ impl Queue {
         }
     }
 
-    /// Waits for the deadline or the end, whatever is sent meanwhile. True: go on.
+    /// Waits for the deadline, a sign of life of the peer's or the end, whatever is sent meanwhile. True: go on.
     pub(crate) fn rest(&self, deadline: Instant) -> bool {
         let mut inner = self.inner.lock();
         while !inner.closed {
+            if std::mem::take(&mut inner.heard) {
+                return true;
+            }
             if self.changed.wait_until(&mut inner, deadline).timed_out() {
                 return !inner.closed;
             }
@@ -109,6 +114,7 @@ impl Queue {
         let mut inner = self.inner.lock();
         inner.connection += 1;
         inner.lost = false;
+        inner.heard = false;
         inner.connection
     }
 
@@ -119,6 +125,12 @@ impl Queue {
             inner.lost = true;
         }
         drop(inner);
+        self.changed.notify_all();
+    }
+
+    /// The peer has come by itself: it is worth dialing now.
+    pub(crate) fn heard(&self) {
+        self.inner.lock().heard = true;
         self.changed.notify_all();
     }
 
@@ -209,5 +221,13 @@ mod tests {
         assert_eq!(queue.wait(Instant::now()), Wake::Lost);
         queue.close();
         assert_eq!(queue.wait(Instant::now()), Wake::Closed);
+    }
+
+    #[test]
+    fn a_peer_that_came_back_is_not_kept_waiting_by_the_back_off() {
+        let queue = Queue::new(1, 1);
+        queue.heard();
+        let far = Instant::now() + std::time::Duration::from_secs(3600);
+        assert!(queue.rest(far), "it must return, and long before that");
     }
 }
