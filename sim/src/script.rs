@@ -122,7 +122,11 @@ impl Script {
             }
             ["peek", name] => {
                 let (what, asked) = self.asked.remove(*name).expect("it was begun");
-                self.answer(&what, asked, Duration::ZERO)
+                let said = self.answer(&what, asked, Duration::ZERO);
+                if let Some(waiting) = self.asked.remove(&what) {
+                    self.asked.insert((*name).into(), waiting);
+                }
+                said
             }
             ["watch", name, node, prefix, from] => self.watch(name, node, prefix, from),
             ["events", name] => self.events(name),
@@ -297,7 +301,6 @@ impl Script {
             Some(Ok(said)) => say(self, said),
             Some(Err(error)) => words(&error),
             None => {
-                // The last word of the name it was begun under is not known here: the whole is.
                 self.asked.insert(what.into(), (what.into(), back(answer)));
                 "no answer yet".into()
             }
