@@ -256,7 +256,9 @@ impl Script {
 
     fn answer(&mut self, what: &str, asked: Asked, limit: Duration) -> String {
         let said = match asked {
-            Asked::Put(a) => self.say(what, a, limit, Asked::Put, |_, p| format!("revision {}", revision(p.header))),
+            Asked::Put(a) => {
+                self.say(what, a, limit, Asked::Put, |_, p| format!("revision {}", revision(p.header)))
+            }
             Asked::Get(a) => self.say(what, a, limit, Asked::Get, |_, kv| value(kv)),
             Asked::Grant(a) => {
                 self.say(what, a, limit, Asked::Grant, |_, g| format!("lease {} for {} s", g.id, g.ttl))

@@ -307,24 +307,36 @@ fn defence_9_what_no_member_says_is_dropped_and_counted() {
         ("an unknown kind", say(&|m| m.kind = 77)),
         ("a note to oneself", say(&|m| m.kind = 0)),
         ("a proposal from the wire", say(&|m| (m.kind, m.term) = (2, 0))),
-        ("a proposal with entries", say(&|m| {
-            (m.kind, m.term) = (2, 0);
-            m.entries = vec![entry(0, 0)];
-        })),
+        (
+            "a proposal with entries",
+            say(&|m| {
+                (m.kind, m.term) = (2, 0);
+                m.entries = vec![entry(0, 0)];
+            }),
+        ),
         ("an empty read index", say(&|m| (m.kind, m.term) = (15, 0))),
         ("an empty answer to a read index", say(&|m| m.kind = 16)),
-        ("entries with a hole", say(&|m| {
-            (m.kind, m.index, m.log_term) = (append, last, term);
-            m.entries = vec![entry(last + 1, term), entry(last + 3, term)];
-        })),
-        ("entries that do not follow", say(&|m| {
-            (m.kind, m.index, m.log_term) = (append, last, term);
-            m.entries = vec![entry(last + 5, term)];
-        })),
-        ("entries instead of what is committed", say(&|m| {
-            (m.kind, m.index, m.log_term, m.term) = (append, last - 1, term, term + 1);
-            m.entries = vec![entry(last, term + 1)];
-        })),
+        (
+            "entries with a hole",
+            say(&|m| {
+                (m.kind, m.index, m.log_term) = (append, last, term);
+                m.entries = vec![entry(last + 1, term), entry(last + 3, term)];
+            }),
+        ),
+        (
+            "entries that do not follow",
+            say(&|m| {
+                (m.kind, m.index, m.log_term) = (append, last, term);
+                m.entries = vec![entry(last + 5, term)];
+            }),
+        ),
+        (
+            "entries instead of what is committed",
+            say(&|m| {
+                (m.kind, m.index, m.log_term, m.term) = (append, last - 1, term, term + 1);
+                m.entries = vec![entry(last, term + 1)];
+            }),
+        ),
         ("an image of nothing", say(&|m| m.kind = 7)),
         ("to another", Envelope { to: third, ..say(&|_| {}) }),
         ("from nobody", Envelope { from: 99, ..say(&|_| {}) }),
@@ -347,7 +359,11 @@ fn defence_9_what_no_member_says_is_dropped_and_counted() {
         world.run(Duration::from_millis(1));
         let after = world.status(victim).unwrap().raft;
         assert!(after.dropped > before.dropped, "{what} passed");
-        assert_eq!((after.term, after.last_index, after.halted), (before.term, before.last_index, None), "{what}");
+        assert_eq!(
+            (after.term, after.last_index, after.halted),
+            (before.term, before.last_index, None),
+            "{what}"
+        );
     }
     put(&mut world, leader, "k", "w");
 }
