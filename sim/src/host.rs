@@ -90,8 +90,7 @@ impl Host {
         let node = Node::start(Start { config, identity, recovered, image, now: Time::ZERO })?;
         let (mail, inbox) = unbounded();
         let (disk, jobs) = unbounded();
-        let worker =
-            DiskWorker::new(Box::new(storage), node.state().clone(), identity.cluster, mail.clone());
+        let worker = DiskWorker::new(Box::new(storage), node.state().clone(), identity.cluster, mail.clone());
         let from = node.state().read().compacted().max(1);
         let post = Post::default();
         let driver = Driver::new(node, Box::new(post.clone()), disk, mail.clone());
@@ -149,7 +148,9 @@ impl Host {
 
     /// When this machine's clock shows `local`, or a little later.
     pub(crate) fn global(&self, local: Time) -> Time {
-        let Some(process) = self.process.as_ref().filter(|_| local != Time::NEVER) else { return Time::NEVER };
+        let Some(process) = self.process.as_ref().filter(|_| local != Time::NEVER) else {
+            return Time::NEVER;
+        };
         let passed = i128::from(local.as_nanos()) * 1_000_000 / i128::from(1_000_000 + self.drift_ppm);
         Time::from_nanos(process.booted.as_nanos() + passed as u64 + u64::from(self.drift_ppm != 0) * 2)
     }

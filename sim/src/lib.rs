@@ -37,7 +37,7 @@ mod judge;
 mod net;
 mod post;
 mod rng;
-// pub mod script;
+pub mod script;
 pub mod swarm;
 mod tape;
 mod world;

@@ -452,7 +452,8 @@ impl World {
         let status = process.client.status();
         let parcels = process.post.take();
         let next = host.global(next).max(now + Duration::from_nanos(1));
-        if status.raft.role == Role::Leader && (was.raft.role, was.raft.term) != (Role::Leader, status.raft.term)
+        if status.raft.role == Role::Leader
+            && (was.raft.role, was.raft.term) != (Role::Leader, status.raft.term)
         {
             self.note(|| Seen::Leads(node, status.raft.term));
         }

@@ -45,7 +45,7 @@ fn a_follower_does_not_campaign_before_its_image_is_durable() {
     assert!(world.client(behind).unwrap().get_local("k49").unwrap().is_some());
 }
 
-/// Seed 10496 of the random runs: the image was durable, the log's new beginning was not; after the restart
+/// Seed 10467 of the random runs: the image was durable, the log's new beginning was not; after the restart
 /// raft went on behind the image, and the disk was handed entries with a gap before them.
 #[test]
 fn a_crash_between_an_image_and_the_log_behind_it_is_made_up_for() {

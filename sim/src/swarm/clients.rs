@@ -374,14 +374,16 @@ impl One {
                 }
                 Some(Err(_)) => {}
             },
-            Flying::Compact(answer) => match poll(answer) {
-                None => return,
-                Some(_) => {}
-            },
-            Flying::Lift(answer) => match poll(answer) {
-                None => return,
-                Some(_) => {}
-            },
+            Flying::Compact(answer) => {
+                if poll(answer).is_none() {
+                    return;
+                }
+            }
+            Flying::Lift(answer) => {
+                if poll(answer).is_none() {
+                    return;
+                }
+            }
             Flying::OpenSession(answer) => match poll(answer) {
                 None => return,
                 Some(Ok(Reply::Applied { response: Response::OpenSession(id), .. })) => {

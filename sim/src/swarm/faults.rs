@@ -200,9 +200,9 @@ impl Faults {
         if !world.is_up(node) {
             return;
         }
-        let survivors =
-            [Survivors::Nothing, Survivors::Everything, Survivors::Prefix, Survivors::Subset];
-        let crash = if self.draw.chance(400) { Crash::Kill } else { Crash::Power(self.draw.pick(&survivors)) };
+        let survivors = [Survivors::Nothing, Survivors::Everything, Survivors::Prefix, Survivors::Subset];
+        let crash =
+            if self.draw.chance(400) { Crash::Kill } else { Crash::Power(self.draw.pick(&survivors)) };
         let tear = self.draw.chance(400).then(|| self.draw.below(4));
         world.crash(node, crash, tear);
         self.crashes += 1;

@@ -158,7 +158,10 @@ impl Swarm {
     fn come_to_rest(&mut self) {
         self.faults.stop(&mut self.world);
         let healed = self.world.now();
-        assert!(self.settle(Duration::from_secs(20), |swarm| swarm.clients.are_idle()), "a client was left waiting");
+        assert!(
+            self.settle(Duration::from_secs(20), |swarm| swarm.clients.are_idle()),
+            "a client was left waiting"
+        );
         let mut looked = Time::ZERO;
         let agreed = self.settle(CONVERGENCE, |swarm| {
             let is_due = swarm.world.now().since(looked) >= Duration::from_millis(20);

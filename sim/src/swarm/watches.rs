@@ -50,7 +50,7 @@ impl Watchers {
 impl Watcher {
     fn act(&mut self, world: &mut World, events: &mut u64, compacted: &mut u64) {
         // A slow one looks seldom, so that a compaction may overtake it.
-        if self.prefix == "key" && world.now().as_nanos() / 1_000_000_000 % 3 != 0 {
+        if self.prefix == "key" && !(world.now().as_nanos() / 1_000_000_000).is_multiple_of(3) {
             return;
         }
         let Some(watch) = &mut self.watch else { return self.open(world) };
@@ -97,8 +97,7 @@ impl Watcher {
 }
 
 fn check(world: &World, prefix: &str, from: Revision, to: Revision, found: &[Event]) {
-    let matches =
-        |event: &&Event| event.kv.as_ref().is_some_and(|kv| kv.key.starts_with(prefix.as_bytes()));
+    let matches = |event: &&Event| event.kv.as_ref().is_some_and(|kv| kv.key.starts_with(prefix.as_bytes()));
     let history = world.judge().history().range(from..to.max(from));
     let expected: Vec<&Event> = history.flat_map(|(_, events)| events.iter().filter(matches)).collect();
     let found: Vec<&Event> = found.iter().collect();
