@@ -1,0 +1,2 @@
+//! The parts, by themselves.
+fn main() {}
