@@ -383,6 +383,6 @@ impl Store {
         if revision < self.compacted {
             return None;
         }
-        self.keys.get(record.key())?.live_at(revision).map(|record| &**record)
+        self.history(record.key())?.live_at(revision).map(|record| &**record)
     }
 }
