@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Node, Output};
 use crate::command::{MemberSeen, Op, Settings};
 use crate::config::AutoCompaction;
-use crate::ids::Revision;
+use crate::ids::{Index, Revision};
 use crate::request::CompactionRequest;
 use crate::storage::ImageMeta;
 use crate::time::Time;
@@ -35,6 +35,7 @@ impl Node {
     pub(super) fn upkeep(&mut self) {
         self.collect_garbage(GARBAGE_PER_TICK);
         self.save_image_if_due();
+        self.shrink_window();
         if !self.leases.is_leading() {
             return;
         }
@@ -144,10 +145,26 @@ impl Node {
         if !is_newer {
             return;
         }
+        let covered = meta.position.index;
         self.raft.mut_store().set_image(meta);
         let (entries, bytes) = (self.config.keep_entries, self.config.keep_bytes);
         let dropped = self.raft.mut_store().trim(entries, bytes);
         // The entry at the window's base is kept: it says which term the log went on from.
-        self.outputs.push_back(Output::DropLog(dropped.saturating_sub(1)));
+        self.outputs.push_back(Output::DropLog(dropped.min(covered).saturating_sub(1)));
+    }
+
+    /// Between two images of a large state the log grows as large as the state. The disk has it; memory need
+    /// not hold more of it than those want who are there: one that comes back later is given an image.
+    fn shrink_window(&mut self) {
+        if self.upkeep.is_saving {
+            return;
+        }
+        let raft = &self.raft.raft;
+        let me = self.identity.node;
+        let present = raft.prs().iter().filter(|(id, peer)| **id != me && peer.recent_active);
+        let wanted = present.map(|(_, peer)| peer.matched).min().filter(|_| self.is_leader());
+        let through = raft.raft_log.applied.min(wanted.unwrap_or(Index::MAX));
+        let limit = if self.is_alone() { self.config.keep_bytes } else { self.config.image_log_bytes };
+        self.raft.mut_store().shrink(through, limit);
     }
 }

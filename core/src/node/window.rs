@@ -78,6 +78,16 @@ impl Window {
         self.base.index
     }
 
+    /// Lets go of the oldest entries up to `through` for as long as the window takes more than `bytes`. They
+    /// stay in the storage until an image covers them.
+    pub(super) fn shrink(&mut self, through: Index, bytes: u64) {
+        while self.bytes > bytes && self.base.index < through {
+            let Some(gone) = self.entries.pop_front() else { return };
+            self.base = LogPosition { index: gone.index, term: gone.term };
+            self.bytes -= cost(&gone);
+        }
+    }
+
     /// The term of the entry at `index`, if the window reaches there.
     pub(super) fn term_at(&self, index: Index) -> Option<Term> {
         if index == self.base.index {
@@ -231,6 +241,20 @@ mod tests {
         assert!(window.term(4).is_err());
         assert_eq!(window.trim(3, 0), 8);
         assert_eq!(window.last_index(), 10);
+    }
+
+    #[test]
+    fn a_window_that_is_too_large_shrinks_as_far_as_it_may() {
+        let mut window = window(10);
+        window.shrink(4, 0);
+        assert_eq!((window.term(4), window.first_index(), window.last_index()), (Ok(1), Ok(5), 10));
+        window.shrink(9, 3 * ENTRY_OVERHEAD);
+        assert_eq!(window.first_index(), Ok(8));
+        // An image of what is no longer in the window is none that raft could go on from.
+        let position = LogPosition { index: 6, term: 1 };
+        window.set_image(ImageMeta { position, ..ImageMeta::default() });
+        assert!(window.snapshot(0, 2).is_err());
+        assert_eq!(window.trim(3, 0), 7);
     }
 
     #[test]
