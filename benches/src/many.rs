@@ -89,11 +89,7 @@ async fn together<F: Future<Output = ()>>(one: impl Fn(u64) -> F) {
 }
 
 /// Operations per second, and CPU microseconds per operation: rounds of a second or so each.
-fn measure(
-    options: &Options,
-    clients: &[Client],
-    act: impl AsyncFn(&Client, u64),
-) -> (Spread, Spread) {
+fn measure(options: &Options, clients: &[Client], act: impl AsyncFn(&Client, u64)) -> (Spread, Spread) {
     let (mut rates, mut costs) = (Vec::new(), Vec::new());
     let time = options.scale_time(Duration::from_secs(2), Duration::from_millis(700));
     for round in 0..=options.scale(7, 3) {
