@@ -21,7 +21,7 @@ use std::time::Duration;
 use table::Row;
 
 const USAGE: &str = "cluster_bench [--quick] [--only ROW] [--dir DIR] [--markdown | --json]
-rows: one-node three-nodes writers readers local memory restart watchers failover";
+rows: one-node three-nodes writers writers-everywhere readers local memory restart watchers failover";
 
 /// What was asked for.
 pub(crate) struct Options {
@@ -98,10 +98,11 @@ fn head(options: &Options) {
 
 fn run(options: &Options) {
     type Measure = fn(&Options) -> Vec<Row>;
-    let all: [(&str, Measure); 9] = [
+    let all: [(&str, Measure); 10] = [
         ("one-node", |o| vec![one_writer::one_node(o)]),
         ("three-nodes", one_writer::three_nodes),
         ("writers", many::writers),
+        ("writers-everywhere", many::writers_everywhere),
         ("readers", many::readers),
         ("local", |o| vec![local::reads(o)]),
         ("memory", size::memory),

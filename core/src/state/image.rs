@@ -45,6 +45,8 @@ pub struct ImageCut {
     compacted: Revision,
     /// Encoded and not handed out.
     buffer: BytesMut,
+    /// Kept from version to version.
+    scratch: Vec<u8>,
     /// How much of the buffer has been added to the digest.
     digested: usize,
     digest: blake3::Hasher,
@@ -129,7 +131,7 @@ impl ImageCut {
             if !record.is_kept(next.map(|next| &**next), self.compacted) {
                 continue;
             }
-            self.push(Some(version(record, done.is_none())));
+            self.push_version(record, done.is_none());
             done = Some(record.position());
             if self.buffer.len() >= CHUNK {
                 break;
@@ -142,19 +144,12 @@ impl ImageCut {
         // A growing buffer takes whatever it is given.
         let _ = Frame { piece }.encode_length_delimited(&mut self.buffer);
     }
-}
 
-fn version(record: &Record, with_key: bool) -> Piece {
-    let pair = record.pair();
-    Piece::Version(frame::Version {
-        key: if with_key { pair.key } else { Bytes::new() },
-        value: pair.value,
-        create: record.create,
-        modified: record.modified,
-        sub: record.sub,
-        version: record.version,
-        lease: record.lease,
-    })
+    fn push_version(&mut self, record: &Record, with_key: bool) {
+        let key = if with_key { record.key() } else { &[] };
+        let numbers = (record.create, record.modified, record.sub, record.version, record.lease);
+        frame::put_version(&mut self.buffer, &mut self.scratch, key, record.value(), numbers);
+    }
 }
 
 impl State {
@@ -168,6 +163,7 @@ impl State {
             revision: self.store.revision,
             compacted: self.store.compacted,
             buffer: BytesMut::with_capacity(CHUNK),
+            scratch: Vec::new(),
             digested: 0,
             digest: blake3::Hasher::new(),
             at: None,
