@@ -7,20 +7,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use kvorum_core::storage::{
+use kvorum::storage::{
     Batch, EntryKind, HardState, Identity, ImageMeta, ImageSink, ImageSource, LogEntry, LogPosition,
     Recovered, Storage,
 };
-use kvorum_core::{ErrorKind, Result};
-use kvorum_storage::conformance;
+use kvorum::storages::conformance;
+use kvorum::{ErrorKind, Result};
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 /// Index to (term, kind, data).
 const LOG: TableDefinition<u64, (u64, u8, &[u8])> = TableDefinition::new("log");
 /// Names of numbers to numbers: identity, hard state, base.
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
-/// An image's index to (term, voters, learners, hash).
-const IMAGES: TableDefinition<u64, (u64, Vec<u64>, Vec<u64>, [u8; 32])> = TableDefinition::new("images");
+/// Term, voters, learners, hash.
+type Meta = (u64, Vec<u64>, Vec<u64>, [u8; 32]);
+/// An image's index to what it is of.
+const IMAGES: TableDefinition<u64, Meta> = TableDefinition::new("images");
 /// An image's index and a chunk's number to the chunk.
 const CHUNKS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("chunks");
 
@@ -37,7 +39,7 @@ struct Place {
 }
 
 /// Everything that the database says no to.
-fn refused(error: impl std::fmt::Display) -> kvorum_core::Error {
+fn refused(error: impl std::fmt::Display) -> kvorum::Error {
     ErrorKind::Io { action: "using the redb database".into(), reason: error.to_string() }.into()
 }
 

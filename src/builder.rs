@@ -148,6 +148,7 @@ impl Builder {
         }
         let mut config = Config::new(self.id, self.peers.keys().copied());
         config.seed = random()?;
+        config.is_volatile = matches!(self.storage, Place::Memory);
         (self.tune)(&mut config);
         config.check()?;
         let mut storage = open(self.storage)?;

@@ -30,7 +30,8 @@
 //!
 //! Where to look: [`Builder`] for setting a node up, [`Client`] for everything that can be asked, [`Watch`],
 //! [`Lease`], [`lock`] and [`election`] for coordination, [`ErrorKind`] for what can go wrong and
-//! [`Error::outcome`] for what became of it.
+//! [`Error::outcome`] for what became of it. The README has a cluster of three from scratch, all settings, and
+//! what is not there yet; `docs/ERRORS.md` has every bad input and what it gets; `ARCHITECTURE.md` has the rest.
 #![forbid(unsafe_code)]
 
 mod builder;
@@ -49,3 +50,8 @@ pub use kvorum_core::{election, ids, lock, request, state, storage, transport};
 
 pub use kvorum_storage as storages;
 pub use kvorum_transport as transports;
+
+/// The README's programs, compiled and run as they stand there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

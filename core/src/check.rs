@@ -288,7 +288,7 @@ mod tests {
         let many = |n| vec![delete("a", ""); n];
         assert_eq!(verdict(many(128)), None);
         assert_eq!(verdict(many(129)), Some(ErrorKind::TooManyOps { limit: 128 }));
-        let with = |outer: usize, inner: usize| [many(outer - 1), vec![nested(many(inner), vec![])]].concat();
+        let with = |outer: usize, inner| [many(outer - 1), vec![nested(many(inner), vec![])]].concat();
         assert_eq!(verdict(with(100, 28)), None);
         assert_eq!(verdict(with(100, 29)), Some(ErrorKind::TooManyOps { limit: 128 }));
         assert_eq!(verdict(with(128, 0)), None);

@@ -10,7 +10,7 @@ use crate::check::check_range;
 use crate::command::{CloseSession, NoSpace, Op, OpenSession, Response};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{LeaseId, NodeId, Revision, SessionId, Term};
-use crate::lease::{Keeper, Lease};
+use crate::lease::{Keep, Keeper, Lease};
 use crate::mail::{Mail, ReplySender};
 use crate::node::{Reply, Request};
 use crate::reply::Answer;
@@ -208,9 +208,8 @@ impl Client {
     /// Keeps a lease that exists alive, as long as the returned handle lives. `ttl` is what was granted.
     pub fn keep(&self, id: LeaseId, ttl: Duration) -> Lease {
         let keeper = Arc::new(Keeper::new(id, ttl));
-        if self.mail.send(Mail::Keep(Arc::downgrade(&keeper))).is_err() {
-            keeper.lose();
-        }
+        // Not read any more, the mail says itself that the lease is lost.
+        let _ = self.mail.send(Mail::Keep(Keep::new(&keeper)));
         Lease::new(self.clone(), keeper)
     }
 

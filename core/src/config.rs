@@ -32,10 +32,14 @@ pub struct Config {
     pub max_sessions: u64,
     /// A new image is due when the log since the last one exceeds this and the last image's own size.
     pub image_log_bytes: u64,
-    /// How many entries behind an image the log keeps for slow followers.
-    pub keep_entries: u64,
-    /// How many bytes of entries behind an image the log keeps for slow followers.
+    /// How many bytes of entries stay in memory, so that a follower that is a little behind is served from
+    /// there and not with an image.
     pub keep_bytes: u64,
+    /// How many bytes of entries stay in memory while a follower is known to be further behind, or away; and
+    /// four times as many while an image is on its way to one.
+    pub catch_up_bytes: u64,
+    /// What is stored does not survive the process: no image is made unless a peer needs one.
+    pub is_volatile: bool,
 }
 
 /// The limits on requests.
@@ -97,8 +101,9 @@ impl Config {
             quota_bytes: 2 << 30,
             max_sessions: 10_000,
             image_log_bytes: 64 << 20,
-            keep_entries: 5_000,
             keep_bytes: 16 << 20,
+            catch_up_bytes: 128 << 20,
+            is_volatile: false,
         }
     }
 

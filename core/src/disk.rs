@@ -24,7 +24,7 @@ pub enum DiskJob {
     /// Entries up to this one need not be kept.
     DropLog(Index),
     /// Write this image.
-    SaveImage(ImageCut, ImageMeta),
+    SaveImage(Box<ImageCut>, ImageMeta),
     /// Open the newest image, to be sent with this message, if it is the one at this index.
     OpenImage(Envelope, Index),
     /// Prepare to take in a peer's image.
@@ -42,7 +42,7 @@ pub struct DiskWorker {
 }
 
 struct Saving {
-    cut: ImageCut,
+    cut: Box<ImageCut>,
     meta: ImageMeta,
     sink: Box<dyn ImageSink>,
     size: u64,
@@ -141,7 +141,7 @@ impl DiskWorker {
         }
         let Some(Saving { cut, meta, sink, size }) = self.saving.pop_front() else { return Ok(()) };
         let is_whole = cut.complete();
-        self.state.write().release_cut(cut);
+        self.state.write().release_cut(*cut);
         if is_whole {
             sink.finish()?;
             self.report(DiskReport::ImageSaved(meta, size));

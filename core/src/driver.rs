@@ -137,9 +137,13 @@ impl Driver {
             }
             Mail::Incoming(incoming) => self.take_incoming(now, incoming),
             Mail::Disk(report) => self.take_report(now, report),
-            Mail::Keep(keeper) => {
+            Mail::Keep(keep) => {
+                let keeper = keep.taken();
                 keeper.upgrade().iter().for_each(|keeper| keeper.begin(now));
                 self.keepers.push(Kept { keeper, next: now });
+                if self.node.view().halted.is_some() {
+                    self.lose_leases();
+                }
             }
             Mail::Stop => self.is_stopping = true,
         }
@@ -149,8 +153,9 @@ impl Driver {
         match incoming {
             Incoming::Message(envelope) => self.node.handle(now, Input::Message(envelope)),
             Incoming::ImageOffer { envelope, accept } => {
-                // Without a description it is refused by dropping `accept`.
-                if let Some(meta) = announced(&envelope) {
+                // It is refused by dropping `accept`.
+                let is_expected = self.node.expects_image(&envelope);
+                if let Some(meta) = announced(&envelope).filter(|_| is_expected) {
                     self.to_disk(DiskJob::ReceiveImage(envelope, meta, accept));
                 }
             }
@@ -182,7 +187,10 @@ impl Driver {
             Output::Wake => self.wake(),
             Output::SaveImage { voters } => self.save_image(voters),
             Output::SendImage { envelope, index } => self.to_disk(DiskJob::OpenImage(envelope, index)),
-            Output::Halt(reason) => self.shared.hub.end(ErrorKind::Halted { reason }),
+            Output::Halt(reason) => {
+                self.lose_leases();
+                self.shared.hub.end(ErrorKind::Halted { reason });
+            }
         }
     }
 
@@ -213,7 +221,7 @@ impl Driver {
         let cut = self.shared.state.write().cut_image();
         let (position, hash) = (cut.position(), cut.hash());
         let meta = ImageMeta { position, voters, learners: Vec::new(), hash };
-        self.to_disk(DiskJob::SaveImage(cut, meta));
+        self.to_disk(DiskJob::SaveImage(Box::new(cut), meta));
     }
 
     /// Asks for the renewal of the leases whose keepers still live.
@@ -258,10 +266,15 @@ impl Driver {
                 self.answer(Time::NEVER, token, result);
             }
         }
-        for kept in &self.keepers {
+        self.lose_leases();
+        self.shared.hub.end(ErrorKind::Stopped);
+    }
+
+    /// Nobody renews leases here any more: their holders must not go on as if somebody did.
+    fn lose_leases(&mut self) {
+        for kept in self.keepers.drain(..) {
             kept.keeper.upgrade().iter().for_each(|keeper| keeper.lose());
         }
-        self.shared.hub.end(ErrorKind::Stopped);
     }
 
     /// Whom to hand leadership to before stopping, if this node leads and there is somebody.

@@ -37,12 +37,25 @@ pub async fn campaign(
     value: impl AsRef<[u8]>,
 ) -> Result<Leadership> {
     let place = Place::queue(client, name, lease, copied(value)).await?;
-    if let Err(error) = place.wait().await {
-        // It did not become the leader: it must not become one behind its owner's back.
-        let _ = place.leave().await;
-        return Err(error);
+    let mut candidate = Candidate { place, has_won: false };
+    candidate.place.wait().await?;
+    candidate.has_won = true;
+    Ok(Leadership { client: client.clone(), place: candidate.place.clone(), lease: lease.id() })
+}
+
+/// Whoever fails, or gives up waiting (its future is dropped), must not become the leader behind its owner's
+/// back.
+struct Candidate {
+    place: Place,
+    has_won: bool,
+}
+
+impl Drop for Candidate {
+    fn drop(&mut self) {
+        if !self.has_won {
+            self.place.leave_behind();
+        }
     }
-    Ok(Leadership { client: client.clone(), place, lease: lease.id() })
 }
 
 /// The leader of the election called `name`, with its value; `None` if there is none.

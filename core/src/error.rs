@@ -77,7 +77,8 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Every reason for which a call can fail, with its facts.
+/// Every reason for which a call can fail, with its facts. `docs/ERRORS.md` in the repository says of each when
+/// it comes and what to do, and of every bad input what it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {

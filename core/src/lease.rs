@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub struct Lease {
 }
 
 /// What the driver renews.
-pub struct Keeper {
+pub(crate) struct Keeper {
     id: LeaseId,
     ttl: Duration,
     life: Mutex<Life>,
@@ -76,6 +76,27 @@ impl Keeper {
         let wakers = std::mem::take(&mut life.wakers);
         drop(life);
         wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// A request to renew a lease. Dropped by somebody who will not see to it, it says that the lease is lost.
+#[derive(Debug)]
+pub struct Keep(Weak<Keeper>);
+
+impl Keep {
+    pub(crate) fn new(keeper: &Arc<Keeper>) -> Keep {
+        Keep(Arc::downgrade(keeper))
+    }
+
+    /// Whoever calls this sees to it.
+    pub(crate) fn taken(mut self) -> Weak<Keeper> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Drop for Keep {
+    fn drop(&mut self) {
+        self.0.upgrade().iter().for_each(|keeper| keeper.lose());
     }
 }
 
@@ -129,5 +150,20 @@ impl fmt::Debug for Lease {
 impl fmt::Debug for Keeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keeper").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_nobody_sees_to_is_lost() {
+        let keeper = Arc::new(Keeper::new(7, Duration::from_secs(9)));
+        let taken = Keep::new(&keeper).taken();
+        assert!(taken.ptr_eq(&Arc::downgrade(&keeper)) && !keeper.life.lock().is_lost);
+        // As when the node's thread ends while the request lies in its mail.
+        drop(Keep::new(&keeper));
+        assert!(keeper.life.lock().is_lost);
     }
 }

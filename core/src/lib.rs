@@ -39,7 +39,7 @@ pub use block::{Wait, block_on, block_on_timeout};
 pub use client::Client;
 pub use config::Config;
 pub use error::{Error, ErrorKind, Outcome, Result};
-pub use lease::{Keeper, Lease};
+pub use lease::{Keep, Lease};
 pub use reply::Answer;
 pub use status::Status;
 pub use sugar::prefix_end;

@@ -103,7 +103,7 @@ impl Place {
     }
 
     /// Leaves without waiting for the answer.
-    fn leave_behind(&self) {
+    pub(crate) fn leave_behind(&self) {
         let delete = TxnRequest::new().when(self.still_there()).then(DeleteRangeRequest::key(&self.key));
         drop(self.client.txn(delete));
     }

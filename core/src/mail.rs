@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::error::Result;
 use crate::ids::Ticket;
-use crate::lease::Keeper;
+use crate::lease::Keep;
 use crate::node::{Reply, Request};
 use crate::state::{ImageLoader, State};
 use crate::storage::{ImageMeta, ImageSink, ImageSource};
@@ -22,7 +22,7 @@ pub enum Mail {
     /// The disk has done something.
     Disk(DiskReport),
     /// A lease is to be kept alive until its keeper is gone.
-    Keep(std::sync::Weak<Keeper>),
+    Keep(Keep),
     /// The node is to stop: hand leadership over if it leads, then answer everybody.
     Stop,
 }

@@ -38,6 +38,8 @@ pub struct Envelope {
 
 /// What a message says.
 #[derive(Clone, PartialEq, prost::Oneof)]
+// The largest is also by far the most common one: a box would cost every message an allocation.
+#[allow(clippy::large_enum_variant)]
 pub enum Body {
     /// Consensus.
     #[prost(message, tag = "6")]

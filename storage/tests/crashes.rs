@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Model, Step, TINY, check, mount, run, script};
+use common::{Model, Step, check, mount, run, script};
 use kvorum_core::storage::Storage;
 use kvorum_storage::faulty::{FaultyDisk, Survivors};
 
@@ -69,17 +69,17 @@ fn every_stop(seed: u64, ways: &[Option<Survivors>], nested: bool) {
 
 #[test]
 fn killed_or_powerless_at_every_operation() {
-    (1..=3).for_each(|seed| every_stop(seed, &WAYS, false));
+    (1..=2).for_each(|seed| every_stop(seed, &WAYS, false));
 }
 
 #[test]
 fn etcd_6378_any_subset_of_the_last_sectors_is_lost() {
-    (10..=25).for_each(|seed| every_stop(seed, &[Some(Survivors::Subset)], false));
+    (10..=18).for_each(|seed| every_stop(seed, &[Some(Survivors::Subset)], false));
 }
 
 #[test]
 fn crashed_again_while_recovering() {
-    (50..=51).for_each(|seed| every_stop(seed, &WAYS, true));
+    every_stop(50, &WAYS, true);
 }
 
 #[test]
@@ -152,5 +152,4 @@ fn the_script_covers_what_it_should() {
     );
     assert!(!files.contains_key("log-00000000000000000001.wal"), "a head that was dropped");
     assert_eq!(files.keys().filter(|n| n.ends_with(".img")).count(), 2, "two images");
-    assert!(TINY.segment_bytes < 4096);
 }

@@ -69,6 +69,8 @@ pub struct Node {
     applied: apply::Progress,
     /// An image that came from the leader, until raft says what to do with it.
     received: Option<(LogPosition, Box<State>)>,
+    /// Peers that raft sent an image to which is no more.
+    unsent_images: Vec<NodeId>,
     led: Led,
     dropped: u64,
 }
@@ -192,6 +194,7 @@ impl Node {
     fn advance(&mut self) {
         loop {
             self.follow_leader();
+            self.report_unsent_images();
             self.flush_writes();
             self.flush_reads();
             let had_work = self.process_ready();

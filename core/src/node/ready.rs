@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use raft::eraftpb::{Message, MessageType};
 use raft::{Ready, SnapshotStatus};
 
-use super::{Node, Output, wire};
+use super::{Node, Output, guard, wire};
 use crate::ids::{NodeId, Ticket};
 use crate::state::State;
 use crate::storage::{Batch, ImageMeta, LogEntry, LogPosition};
@@ -164,10 +164,32 @@ impl Node {
         let meta = message.get_snapshot().get_metadata();
         let image = self.raft.store().image().filter(|image| image.position.index == meta.index).cloned();
         let (to, index) = (message.to, meta.index);
-        let Some(image) = image else { return };
+        let Some(image) = image else {
+            // A newer one took its place meanwhile. Raft must hear of it, but not in the middle of this.
+            return self.unsent_images.push(to);
+        };
         let body = Body::Raft(wire::outgoing(message, Some(&image)));
         let envelope = self.envelope(to, body);
         self.outputs.push_back(Output::SendImage { envelope, index });
+    }
+
+    /// Images that raft wanted sent and that are no more: it tries again with the newest.
+    pub(super) fn report_unsent_images(&mut self) {
+        for to in std::mem::take(&mut self.unsent_images) {
+            self.on_image_sent(to, false);
+        }
+    }
+
+    /// Whether a peer may hand over the image that `envelope` introduces: asked before the first byte of it
+    /// is taken in.
+    pub fn expects_image(&mut self, envelope: &Envelope) -> bool {
+        let Some(envelope) = self.guard_envelope(envelope.clone()) else { return false };
+        match envelope.body {
+            Some(Body::Raft(message)) if message.kind == MessageType::MsgSnapshot as i32 => {
+                self.guard.raft(envelope.from, &message, &self.raft) == guard::Verdict::Pass
+            }
+            _ => false,
+        }
     }
 
     /// An image that was sent was stored, or was not: a peer that raft is not told about stays paused for

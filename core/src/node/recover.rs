@@ -78,6 +78,7 @@ impl Node {
             is_dirty: true,
             halted: None,
             received: None,
+            unsent_images: Vec::new(),
             led: super::Led::default(),
             dropped: 0,
             raft,

@@ -26,7 +26,10 @@ pub(super) struct Upkeep {
     looked: Option<Time>,
     /// The revision at some times, oldest first.
     samples: VecDeque<(Time, Revision)>,
-    is_saving: bool,
+    /// The image that is being written ends here.
+    saving: Option<Index>,
+    /// When raft last wanted an image for a peer and had none.
+    wanted: Option<Time>,
     /// Bytes of the newest image.
     image_size: u64,
 }
@@ -35,7 +38,7 @@ impl Node {
     pub(super) fn upkeep(&mut self) {
         self.collect_garbage(GARBAGE_PER_TICK);
         self.save_image_if_due();
-        self.shrink_window();
+        self.trim_window();
         if !self.leases.is_leading() {
             return;
         }
@@ -126,45 +129,74 @@ impl Node {
     /// written stays near twice what is stored, and so does what a restart reads.
     fn save_image_if_due(&mut self) {
         let wanted = self.raft.store().take_image_wanted();
+        if wanted {
+            self.upkeep.wanted = Some(self.now);
+        }
+        let is_volatile = self.config.is_volatile;
         let due = self.config.image_log_bytes.max(self.upkeep.image_size);
         let has_news =
             self.applied.position().index > self.raft.store().image().map_or(0, |image| image.position.index);
-        if self.upkeep.is_saving || !has_news || !(wanted || self.applied.log_bytes >= due) {
+        if self.upkeep.saving.is_some()
+            || !has_news
+            || !(wanted || (self.applied.log_bytes >= due && !is_volatile))
+        {
             return;
         }
-        self.upkeep.is_saving = true;
+        self.upkeep.saving = Some(self.applied.position().index);
         self.applied.log_bytes = 0;
         self.outputs.push_back(Output::SaveImage { voters: self.config.voters.clone() });
     }
 
     pub(super) fn on_image_saved(&mut self, meta: ImageMeta, size: u64) {
-        self.upkeep.is_saving = false;
+        self.upkeep.saving = None;
         self.upkeep.image_size = size;
         let is_newer =
             self.raft.store().image().is_none_or(|newest| newest.position.index < meta.position.index);
         if !is_newer {
             return;
         }
-        let covered = meta.position.index;
+        // The entry at the image is kept: it shows that the log goes on from there.
+        self.outputs.push_back(Output::DropLog(meta.position.index.saturating_sub(1)));
         self.raft.mut_store().set_image(meta);
-        let (entries, bytes) = (self.config.keep_entries, self.config.keep_bytes);
-        let dropped = self.raft.mut_store().trim(entries, bytes);
-        // The entry at the window's base is kept: it says which term the log went on from.
-        self.outputs.push_back(Output::DropLog(dropped.min(covered).saturating_sub(1)));
     }
 
-    /// Between two images of a large state the log grows as large as the state. The disk has it; memory need
-    /// not hold more of it than those want who are there: one that comes back later is given an image.
-    fn shrink_window(&mut self) {
-        if self.upkeep.is_saving {
-            return;
+    /// Lets go of the memory of old entries. A peer that is behind is worth keeping more for: an image costs
+    /// it, and this node, far more; and while one is on its way, the entries behind it must not go, or it
+    /// will have been in vain.
+    fn trim_window(&mut self) {
+        let applied = self.applied.position().index;
+        let window = self.raft.store();
+        let (base, bytes) = (window.base().index, window.bytes());
+        let needed = self.slowest_peer().filter(|(_, cap)| bytes <= *cap).map(|(index, _)| index);
+        let covered = needed.map_or(applied, |index| index.min(applied));
+        let keep = self.config.keep_bytes;
+        self.raft.mut_store().trim(covered, keep);
+        let now = self.raft.store().base().index;
+        if self.config.is_volatile && now > base {
+            self.outputs.push_back(Output::DropLog(now.saturating_sub(1)));
         }
-        let raft = &self.raft.raft;
+    }
+
+    /// How far the peer is that is furthest behind, and how many bytes may be kept for it.
+    fn slowest_peer(&self) -> Option<(Index, u64)> {
+        if !self.is_leader() {
+            return None;
+        }
+        let patience = self.config.election_timeout * 10;
+        if self.upkeep.wanted.is_some_and(|wanted| self.now.since(wanted) < patience) {
+            // The image that a peer waits for is being written, or about to be sent.
+            let newest = self.raft.store().image().map(|image| image.position.index);
+            let coming = self.upkeep.saving.or(newest)?;
+            return Some((coming, self.config.catch_up_bytes * 4));
+        }
         let me = self.identity.node;
-        let present = raft.prs().iter().filter(|(id, peer)| **id != me && peer.recent_active);
-        let wanted = present.map(|(_, peer)| peer.matched).min().filter(|_| self.is_leader());
-        let through = raft.raft_log.applied.min(wanted.unwrap_or(Index::MAX));
-        let limit = if self.is_alone() { self.config.keep_bytes } else { self.config.image_log_bytes };
-        self.raft.mut_store().shrink(through, limit);
+        let others = self.raft.raft.prs().iter().filter(|(id, _)| **id != me);
+        let behind = others.map(|(_, peer)| match peer.state {
+            raft::ProgressState::Snapshot => (peer.pending_snapshot, self.config.catch_up_bytes * 4),
+            raft::ProgressState::Probe | raft::ProgressState::Replicate => {
+                (peer.matched, self.config.catch_up_bytes)
+            }
+        });
+        behind.min()
     }
 }

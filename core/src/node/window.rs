@@ -1,5 +1,5 @@
-//! The log as raft sees it: in memory, from the end of the oldest image that is still of use to the newest
-//! entry, whether that is durable yet or not.
+//! The log as raft sees it: its newest part, in memory, up to the newest entry, whether that is durable yet
+//! or not. Who needs something older is served an image.
 //!
 //! Keeping it in memory means that raft never waits for a disk and never hears of a disk's error: those
 //! halt the node before raft could be told something wrong (it panics when its storage fails).
@@ -62,30 +62,23 @@ impl Window {
         self.bytes = 0;
     }
 
-    /// Lets go of what an image covers, but for the newest `keep_entries` and `keep_bytes` before it, so
-    /// that a follower that is a little behind is served from the log. Answers what it now begins after.
-    pub(super) fn trim(&mut self, keep_entries: u64, keep_bytes: u64) -> Index {
-        let covered = self.image.as_ref().map_or(0, |image| image.position.index);
-        let mut behind = covered.saturating_sub(self.base.index);
-        let mut behind_bytes: u64 = self.entries.iter().take(behind as usize).map(cost).sum();
-        while behind > keep_entries || (behind > 0 && behind_bytes > keep_bytes) {
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Lets go of entries up to `covered`, until what is left of all takes `keep_bytes`.
+    pub(super) fn trim(&mut self, covered: Index, keep_bytes: u64) {
+        while self.base.index < covered && self.bytes > keep_bytes {
             let Some(gone) = self.entries.pop_front() else { break };
             self.base = LogPosition { index: gone.index, term: gone.term };
             self.bytes -= cost(&gone);
-            behind_bytes -= cost(&gone);
-            behind -= 1;
         }
-        self.base.index
     }
 
-    /// Lets go of the oldest entries up to `through` for as long as the window takes more than `bytes`. They
-    /// stay in the storage until an image covers them.
-    pub(super) fn shrink(&mut self, through: Index, bytes: u64) {
-        while self.bytes > bytes && self.base.index < through {
-            let Some(gone) = self.entries.pop_front() else { return };
-            self.base = LogPosition { index: gone.index, term: gone.term };
-            self.bytes -= cost(&gone);
-        }
+    /// What it begins after.
+    pub(super) fn base(&self) -> LogPosition {
+        self.base
     }
 
     /// The term of the entry at `index`, if the window reaches there.
@@ -150,10 +143,8 @@ fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, limit: Option<u64>) -> 
 
 impl raft::Storage for Window {
     fn initial_state(&self) -> raft::Result<RaftState> {
-        let mut hard = RaftHardState::default();
-        hard.term = self.hard_state.term;
-        hard.vote = self.hard_state.vote;
-        hard.commit = self.hard_state.commit;
+        let HardState { term, vote, commit } = self.hard_state;
+        let hard = RaftHardState { term, vote, commit, ..RaftHardState::default() };
         let mut conf = ConfState::default();
         conf.set_voters(self.voters.clone());
         Ok(RaftState::new(hard, conf))
@@ -212,10 +203,7 @@ mod tests {
     use raft::Storage as _;
 
     fn entry(index: u64, term: u64) -> Entry {
-        let mut entry = Entry::default();
-        entry.index = index;
-        entry.term = term;
-        entry
+        Entry { index, term, ..Entry::default() }
     }
 
     fn window(upto: u64) -> Window {
@@ -234,27 +222,11 @@ mod tests {
     #[test]
     fn trimming_keeps_some_entries_and_the_term_before_them() {
         let mut window = window(10);
-        let position = LogPosition { index: 8, term: 1 };
-        window.set_image(ImageMeta { position, ..ImageMeta::default() });
-        assert_eq!(window.trim(3, u64::MAX), 5);
+        window.trim(8, 5 * ENTRY_OVERHEAD);
         assert_eq!((window.term(5), window.first_index()), (Ok(1), Ok(6)));
         assert!(window.term(4).is_err());
-        assert_eq!(window.trim(3, 0), 8);
-        assert_eq!(window.last_index(), 10);
-    }
-
-    #[test]
-    fn a_window_that_is_too_large_shrinks_as_far_as_it_may() {
-        let mut window = window(10);
-        window.shrink(4, 0);
-        assert_eq!((window.term(4), window.first_index(), window.last_index()), (Ok(1), Ok(5), 10));
-        window.shrink(9, 3 * ENTRY_OVERHEAD);
-        assert_eq!(window.first_index(), Ok(8));
-        // An image of what is no longer in the window is none that raft could go on from.
-        let position = LogPosition { index: 6, term: 1 };
-        window.set_image(ImageMeta { position, ..ImageMeta::default() });
-        assert!(window.snapshot(0, 2).is_err());
-        assert_eq!(window.trim(3, 0), 7);
+        window.trim(8, 0);
+        assert_eq!((window.base().index, window.last_index()), (8, 10));
     }
 
     #[test]

@@ -5,9 +5,7 @@
 //! by age, at last the end. What can be derived is not written: the keys of a lease, the log of revisions,
 //! the sums. A frame without content is padding.
 
-use bytes::{BufMut, Bytes};
-use prost::Message as _;
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+use bytes::Bytes;
 
 use crate::command::Settings;
 
@@ -141,48 +139,4 @@ pub(super) struct End {
     /// BLAKE3 of every byte before this frame.
     #[prost(bytes = "bytes", tag = "1")]
     pub(super) digest: Bytes,
-}
-
-/// Appends the frame of a [`Version`] (key, value; create, modified, sub, version, lease) without making one:
-/// a version in memory that has been shared once costs an allocation more for as long as it lives.
-pub(super) fn put_version(
-    out: &mut impl BufMut,
-    scratch: &mut Vec<u8>,
-    key: &[u8],
-    value: &[u8],
-    (create, modified, sub, version, lease): (i64, i64, u32, i64, i64),
-) {
-    scratch.clear();
-    for (tag, bytes) in [(1, key), (2, value)] {
-        if !bytes.is_empty() {
-            encode_key(tag, WireType::LengthDelimited, scratch);
-            encode_varint(bytes.len() as u64, scratch);
-            scratch.extend_from_slice(bytes);
-        }
-    }
-    let rest = Version { key: Bytes::new(), value: Bytes::new(), create, modified, sub, version, lease };
-    rest.encode_raw(scratch);
-    let length = scratch.len() as u64;
-    encode_varint(1 + encoded_len_varint(length) as u64 + length, out);
-    encode_key(6, WireType::LengthDelimited, out);
-    encode_varint(length, out);
-    out.put_slice(scratch);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_is_written_as_its_message_would_be() {
-        let long = vec![7; 300];
-        for (key, value, n) in [(&b"k"[..], &b""[..], 1), (b"", &long[..], 0), (&long[..], b"v", i64::MAX)] {
-            let (mut out, mut scratch) = (Vec::new(), vec![1]);
-            put_version(&mut out, &mut scratch, key, value, (n, n, 3, n, -n));
-            let (key, value) = (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
-            let version = Version { key, value, create: n, modified: n, sub: 3, version: n, lease: -n };
-            let frame = Frame { piece: Some(Piece::Version(version)) };
-            assert_eq!(out, frame.encode_length_delimited_to_vec());
-        }
-    }
 }

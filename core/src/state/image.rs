@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 use super::State;
 use super::frame::{self, Frame, Piece};
@@ -45,8 +46,6 @@ pub struct ImageCut {
     compacted: Revision,
     /// Encoded and not handed out.
     buffer: BytesMut,
-    /// Kept from version to version.
-    scratch: Vec<u8>,
     /// How much of the buffer has been added to the digest.
     digested: usize,
     digest: blake3::Hasher,
@@ -131,7 +130,7 @@ impl ImageCut {
             if !record.is_kept(next.map(|next| &**next), self.compacted) {
                 continue;
             }
-            self.push_version(record, done.is_none());
+            push_version(record, done.is_none(), &mut self.buffer);
             done = Some(record.position());
             if self.buffer.len() >= CHUNK {
                 break;
@@ -144,11 +143,33 @@ impl ImageCut {
         // A growing buffer takes whatever it is given.
         let _ = Frame { piece }.encode_length_delimited(&mut self.buffer);
     }
+}
 
-    fn push_version(&mut self, record: &Record, with_key: bool) {
-        let key = if with_key { record.key() } else { &[] };
-        let numbers = (record.create, record.modified, record.sub, record.version, record.lease);
-        frame::put_version(&mut self.buffer, &mut self.scratch, key, record.value(), numbers);
+/// Appends a version as a frame: the same bytes as [`frame::Version`] would make. By hand, because making one
+/// would share the record's buffer, which costs an allocation that stays for as long as the record.
+fn push_version(record: &Record, with_key: bool, into: &mut BytesMut) {
+    let key = if with_key { record.key() } else { &[] };
+    let numbers = [(3, record.create), (4, record.modified), (5, i64::from(record.sub)), (6, record.version)];
+    // The lease is a sint64: zigzag, as it may be negative.
+    let lease = ((record.lease << 1) ^ (record.lease >> 63)) as u64;
+    let numbers = numbers.map(|(tag, number)| (tag, number as u64)).into_iter().chain([(7, lease)]);
+    let texts = [(1, key), (2, record.value())].into_iter().filter(|(_, text)| !text.is_empty());
+    let numbers = numbers.filter(|(_, number)| *number != 0);
+    // Every tag here takes one byte.
+    let text = |text: &[u8]| 1 + encoded_len_varint(text.len() as u64) + text.len();
+    let length = texts.clone().map(|(_, bytes)| text(bytes)).sum::<usize>()
+        + numbers.clone().map(|(_, number)| 1 + encoded_len_varint(number)).sum::<usize>();
+    encode_varint((1 + encoded_len_varint(length as u64) + length) as u64, into);
+    encode_key(6, WireType::LengthDelimited, into);
+    encode_varint(length as u64, into);
+    for (tag, bytes) in texts {
+        encode_key(tag, WireType::LengthDelimited, into);
+        encode_varint(bytes.len() as u64, into);
+        into.extend_from_slice(bytes);
+    }
+    for (tag, number) in numbers {
+        encode_key(tag, WireType::Varint, into);
+        encode_varint(number, into);
     }
 }
 
@@ -163,7 +184,6 @@ impl State {
             revision: self.store.revision,
             compacted: self.store.compacted,
             buffer: BytesMut::with_capacity(CHUNK),
-            scratch: Vec::new(),
             digested: 0,
             digest: blake3::Hasher::new(),
             at: None,
@@ -212,6 +232,36 @@ impl State {
             for (&sequence, answer) in &session.answers {
                 let answer = answer.clone();
                 cut.push(Some(Piece::Answer(frame::Answer { sequence, answer })));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Place;
+    use super::*;
+
+    #[test]
+    fn a_version_by_hand_is_a_version() {
+        for (lease, value, sub) in [(0, &b""[..], 0), (-7, b"v", 3), (i64::MIN, &[9; 300], u32::MAX)] {
+            let place = Place { sub, create: 5, modified: 1 << 40, version: 2, lease };
+            let record = Record::new(b"key", value, place);
+            for with_key in [true, false] {
+                let mut bytes = BytesMut::new();
+                push_version(&record, with_key, &mut bytes);
+                let pair = record.pair();
+                let version = frame::Version {
+                    key: if with_key { pair.key } else { Bytes::new() },
+                    value: pair.value,
+                    create: record.create,
+                    modified: record.modified,
+                    sub,
+                    version: record.version,
+                    lease,
+                };
+                let frame = Frame { piece: Some(Piece::Version(version)) };
+                assert_eq!(bytes, frame.encode_length_delimited_to_vec());
             }
         }
     }

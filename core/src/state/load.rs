@@ -93,28 +93,27 @@ impl ImageLoader {
 
     /// Reads every frame that is whole.
     fn read_frames(&mut self) -> Result<()> {
-        let mut bytes = self.rest.split().freeze();
-        // Hashed together: frame by frame would take several times as long.
-        let (all, mut hashed) = (bytes.clone(), 0);
-        loop {
-            let Some((head, length)) = delimiter(&bytes).map_err(|reason| corrupt(self.offset, reason))?
-            else {
-                break;
-            };
-            if bytes.len() - head < length {
+        let all = self.rest.split().freeze();
+        // How much has been read, and how much of that is in the digest (which works best on large pieces).
+        let (mut read, mut digested) = (0, 0);
+        while let Some((head, length)) =
+            delimiter(&all[read..]).map_err(|reason| corrupt(self.offset, reason))?
+        {
+            let (start, end) = (read + head, read + head + length);
+            if end > all.len() {
                 break;
             }
-            let whole = bytes.split_to(head + length);
-            let frame = Frame::decode(whole.slice(head..)).map_err(|_| corrupt(self.offset, "no frame"))?;
+            let frame = Frame::decode(all.slice(start..end)).map_err(|_| corrupt(self.offset, "no frame"))?;
             if matches!(frame.piece, Some(Piece::End(_))) {
-                self.digest.update(&all[hashed..all.len() - bytes.len() - whole.len()]);
-                hashed = all.len() - bytes.len();
+                self.digest.update(&all[digested..read]);
+                digested = end;
             }
             self.take(frame)?;
-            self.offset += whole.len() as u64;
+            self.offset += (end - read) as u64;
+            read = end;
         }
-        self.digest.update(&all[hashed..all.len() - bytes.len()]);
-        self.rest = BytesMut::from(&bytes[..]);
+        self.digest.update(&all[digested..read]);
+        self.rest = BytesMut::from(&all[read..]);
         Ok(())
     }
 
@@ -322,8 +321,8 @@ impl ImageLoader {
 }
 
 /// The length of the delimiter at the front, and of what follows it; `None` if more bytes are needed.
-fn delimiter(bytes: &Bytes) -> Checked<Option<(usize, usize)>> {
-    let mut peek = &bytes[..];
+fn delimiter(bytes: &[u8]) -> Checked<Option<(usize, usize)>> {
+    let mut peek = bytes;
     match prost::decode_length_delimiter(&mut peek) {
         Ok(length) if length > LONGEST => Err("a frame is too long"),
         Ok(length) => Ok(Some((bytes.len() - peek.remaining(), length))),

@@ -212,7 +212,7 @@ impl State {
         let before = self.store.revision;
         let old = std::mem::replace(self, loaded);
         self.watches = old.watches;
-        self.watches.resume_behind(before);
+        self.watches.resume_behind(before, self.store.revision);
         self.leases.replace(old.leases);
     }
 

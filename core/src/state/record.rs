@@ -113,6 +113,7 @@ impl Record {
 pub(super) struct History {
     newest: Arc<Record>,
     /// Boxed, because most keys have one version and then pay one word.
+    #[allow(clippy::box_collection)]
     older: Option<Box<VecDeque<Arc<Record>>>>,
 }
 

@@ -145,15 +145,27 @@ struct Watcher {
     /// The first revision to pull from, or 0. Atomic only because a pull shares the state with other
     /// readers; whoever writes the state has it alone.
     pending: AtomicI64,
+    /// The last revision that may have anything for it: a pull looks no further, so that it costs what
+    /// concerns the watch and not what all the others wrote meanwhile.
+    last: Revision,
     /// Nothing below is wanted, ever.
     floor: Revision,
 }
 
 impl Watcher {
-    /// Sets the revision to pull from unless there is one; true: there was none.
-    fn mark(&self, revision: Revision) -> bool {
-        revision >= self.floor
-            && self.pending.compare_exchange(0, revision, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    /// The revisions from `first` to `last` may have something for it. Pulls begin at the first one that
+    /// they were told of; true: there was none.
+    fn mark(&mut self, first: Revision, last: Revision) -> bool {
+        if last < self.floor {
+            return false;
+        }
+        self.last = last;
+        let pending = self.pending.get_mut();
+        let woken = *pending == 0;
+        if woken {
+            *pending = first.max(self.floor);
+        }
+        woken
     }
 }
 
@@ -198,8 +210,9 @@ impl Watches {
         self.all.len()
     }
 
-    /// Adds a watch that wants nothing below `floor`, to be pulled at once if `pending` is not 0.
-    fn open(&mut self, target: Arc<Target>, floor: Revision, pending: Revision) -> WatcherId {
+    /// Adds a watch that wants nothing below `floor`, to be pulled at once if that is not in the future.
+    fn open(&mut self, target: Arc<Target>, floor: Revision, newest: Revision) -> WatcherId {
+        let pending = if floor <= newest { floor } else { 0 };
         let id = self.next;
         self.next = id.next();
         match (&target.end, self.exact.get_mut(target.start())) {
@@ -214,7 +227,8 @@ impl Watches {
         if pending != 0 {
             self.woken.push(id);
         }
-        self.all.insert(id, Watcher { target, pending: AtomicI64::new(pending), floor });
+        let watcher = Watcher { target, pending: AtomicI64::new(pending), last: newest, floor };
+        self.all.insert(id, watcher);
         id
     }
 
@@ -242,7 +256,8 @@ impl Watches {
     pub(super) fn touch(&mut self, key: &[u8], is_delete: bool, revision: Revision) {
         let Watches { all, exact, ranges, woken, .. } = self;
         let mut touch = |id: WatcherId| {
-            if all.get(&id).is_some_and(|watcher| watcher.target.wants(is_delete) && watcher.mark(revision)) {
+            let Some(watcher) = all.get_mut(&id) else { return };
+            if watcher.target.wants(is_delete) && watcher.mark(revision, revision) {
                 woken.push(id);
             }
         };
@@ -254,11 +269,11 @@ impl Watches {
         ranges.find(key, &mut touch);
     }
 
-    /// The log was replaced by one that goes on behind `revision`, and nobody knows which keys changed
-    /// between: every watch must look for itself.
-    pub(super) fn resume_behind(&mut self, revision: Revision) {
-        for (&id, watcher) in &self.all {
-            if watcher.mark(watcher.floor.max(revision + 1)) {
+    /// The log was replaced by one that goes on behind `revision`, up to `newest`, and nobody knows which
+    /// keys changed between: every watch must look for itself.
+    pub(super) fn resume_behind(&mut self, revision: Revision, newest: Revision) {
+        for (&id, watcher) in &mut self.all {
+            if watcher.mark(revision + 1, newest) {
                 self.woken.push(id);
             }
         }
@@ -280,11 +295,10 @@ impl State {
         if r.start_revision < 0 {
             return Err(self.store.compacted_error(r.start_revision));
         }
-        let next = self.store.revision + 1;
-        let floor = if r.start_revision == 0 { next } else { r.start_revision };
-        let pending = if floor < next { floor } else { 0 };
+        let newest = self.store.revision;
+        let floor = if r.start_revision == 0 { newest + 1 } else { r.start_revision };
         let target = Arc::new(Target::of(r));
-        let id = self.watches.open(target.clone(), floor, pending);
+        let id = self.watches.open(target.clone(), floor, newest);
         Ok(WatchCursor { id, target, next: floor, prev_kv: r.prev_kv })
     }
 
@@ -306,7 +320,7 @@ impl State {
             if from < self.store.compacted {
                 return Err(self.store.compacted_error(from));
             }
-            stopped = pull.scan(c, from);
+            stopped = pull.scan(c, from, watcher.map_or(0, |watcher| watcher.last));
         }
         if let Some(watcher) = watcher {
             watcher.pending.store(stopped.unwrap_or(0), Ordering::Relaxed);
@@ -343,10 +357,10 @@ struct Pull<'a> {
 
 impl Pull<'_> {
     /// Collects what matches from a revision on. Returns the revision that it stopped before, or `None` if
-    /// it came to the end.
-    fn scan(&mut self, c: &WatchCursor, from: Revision) -> Option<Revision> {
+    /// it came to the last one.
+    fn scan(&mut self, c: &WatchCursor, from: Revision, last: Revision) -> Option<Revision> {
         let (mut bytes, mut seen) = (0, 0);
-        for revision in from.max(self.store.log.first())..=self.store.revision {
+        for revision in from.max(self.store.log.first())..=last {
             let records = self.store.log.get(revision).map_or(&[][..], |changes| changes.records());
             if seen > 0 && seen + records.len() > SCAN {
                 return Some(revision);
@@ -380,7 +394,8 @@ impl Store {
     /// be in memory still must not matter.
     fn before(&self, record: &Record) -> Option<&Record> {
         let revision = record.modified - 1;
-        if revision < self.compacted {
+        // A first version has none before it, even where its transaction deleted the key just before.
+        if revision < self.compacted || record.version == 1 {
             return None;
         }
         self.history(record.key())?.live_at(revision).map(|record| &**record)

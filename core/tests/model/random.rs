@@ -140,7 +140,7 @@ pub fn txn(depth: u32) -> BoxedStrategy<TxnRequest> {
         3 => read().prop_map(RequestKind::Range),
     ];
     let op = if depth > 1 {
-        prop_oneof![9 => plain, 2 => txn(depth - 1).prop_map(RequestKind::Txn)].boxed()
+        prop_oneof![8 => plain, 3 => txn(depth - 1).prop_map(RequestKind::Txn)].boxed()
     } else {
         plain.boxed()
     };

@@ -1,3 +1,5 @@
+//! Compaction: what stays readable, what is freed, and when.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Images: taken under writes, loaded, and not believed.
+
 use super::*;
 
 /// Everything that can be asked of two states, at every revision that is kept.

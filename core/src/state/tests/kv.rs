@@ -1,3 +1,5 @@
+//! Puts, deletes and ranges, now and in the past.
+
 use super::*;
 
 #[test]

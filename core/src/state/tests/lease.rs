@@ -1,3 +1,5 @@
+//! Leases, as far as the log knows them.
+
 use super::*;
 
 fn revoke(id: LeaseId) -> Op {

@@ -1,3 +1,5 @@
+//! Sessions: a retry is answered, not applied.
+
 use super::*;
 
 fn open(lab: &mut Lab) -> u64 {

@@ -1,3 +1,5 @@
+//! Transactions: compares, branches, nesting, one revision.
+
 use super::*;
 
 fn compare(key: &str, end: &str, target: CompareTarget, result: CompareResult, with: CompareWith) -> Compare {

@@ -1,3 +1,5 @@
+//! Watches: every event, in order, once, or an end that says so.
+
 use super::*;
 
 pub(super) fn all_from(start_revision: Revision) -> WatchRequest {
@@ -102,6 +104,17 @@ fn a_pull_does_not_look_at_everything_at_once() {
         }
     }
     assert_eq!(pulls, [10_001, 20_001, 25_003]);
+}
+
+#[test]
+fn a_pull_looks_no_further_than_the_last_revision_that_touched_its_keys() {
+    let mut lab = Lab::new();
+    let mut cursor = lab.state.open_watch(&of("a", "")).unwrap();
+    lab.put("a", "");
+    for _ in 0..15_000 {
+        lab.put("b", "");
+    }
+    assert_eq!(pull(&lab.state, &mut cursor), "2+a", "in one pull");
 }
 
 #[test]
