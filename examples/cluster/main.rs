@@ -138,7 +138,8 @@ impl Scene<'_> {
             // Whatever went wrong: let everybody out first.
             self.load.go_on();
             let loaded = loaders.into_iter().try_for_each(|loader| loader.join().unwrap_or_else(panicked));
-            let last = drama.and_then(|drama| loaded.map(|()| drama)).and_then(|drama| {
+            // What went wrong in the load says more than that it ended.
+            let last = loaded.and(drama).and_then(|drama| {
                 let last = self.nodes.put(1, PROBE, b"end")?.0;
                 self.mirror.wait_for(last).map(|()| (drama, last))
             });

@@ -36,14 +36,19 @@ impl Mirror {
         Mirror { node, seen: Mutex::new(seen), is_over: AtomicBool::new(false) }
     }
 
-    /// Follows the store until [`Mirror::stop`].
+    /// Follows the store until [`Mirror::stop`], or something is wrong.
     pub(crate) fn run(&self, nodes: &Nodes) -> Result<()> {
+        let followed = self.follow(nodes);
+        // Nobody need wait for it any longer.
+        self.stop();
+        followed
+    }
+
+    fn follow(&self, nodes: &Nodes) -> Result<()> {
         let mut opened: u64 = 0;
         while !self.is_over.load(Ordering::Relaxed) {
-            let Some(process) = nodes.process(self.node) else {
-                thread::sleep(Duration::from_millis(5));
-                continue;
-            };
+            thread::sleep(Duration::from_millis(5));
+            let Some(process) = nodes.process(self.node) else { continue };
             let from = locked(&self.seen).next;
             let replies = process.ask(&Request::Watch { from });
             drop(process);

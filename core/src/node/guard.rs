@@ -178,7 +178,9 @@ fn heartbeat(from: NodeId, message: &RaftMessage, raft: &RawNode<Window>) -> Ver
     if message.term < raft.raft.term || within_log(message.commit, raft).is_ok() {
         return Verdict::Pass;
     }
-    if message.term == raft.raft.term && from == raft.raft.leader_id {
+    // Whoever has just started knows no leader yet; and a leader knows what is stored here only from this
+    // node's own word, given in that leader's term.
+    if message.term > raft.raft.term || [0, from].contains(&raft.raft.leader_id) {
         return Verdict::LogLost(message.commit);
     }
     Verdict::Drop("about entries that do not exist")
@@ -187,6 +189,9 @@ fn heartbeat(from: NodeId, message: &RaftMessage, raft: &RawNode<Window>) -> Ver
 fn timeout_now(from: NodeId, message: &RaftMessage, raft: &RawNode<Window>) -> Found {
     if message.term != raft.raft.term || from != raft.raft.leader_id {
         return Err("a call to campaign by another than the leader");
+    }
+    if raft.raft.raft_log.applied < raft.store().base().index {
+        return Err("a call to campaign with an image that is not durable yet");
     }
     no_entries(message)
 }

@@ -75,6 +75,9 @@ impl Node {
     pub(super) fn ask_lease(&mut self, token: Token, id: LeaseId, renew: bool) {
         if self.is_leader() {
             let question = LeaseQuestion { who: LeaseAsker::Client(token), id, renew, asked: self.now };
+            if cfg!(planted = "renew_without_proof") {
+                return self.answer_lease(question);
+            }
             return self.reads.push(self.now, Reader::Lease(question));
         }
         self.leases.next_ask += 1;

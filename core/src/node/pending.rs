@@ -20,6 +20,8 @@ pub(super) struct Waiting {
     pub(super) has_session: bool,
     /// The term in which it was sent; `None`: it was not, or is known not to have been applied.
     sent: Option<Term>,
+    /// It was sent before, and what became of that is not known here: its session will tell.
+    pub(super) may_have_happened: bool,
     sent_at: Time,
     deadline: Time,
 }
@@ -27,7 +29,7 @@ pub(super) struct Waiting {
 impl Waiting {
     /// Whether it may have been applied, or may still be.
     pub(super) fn may_happen(&self) -> bool {
-        self.sent.is_some()
+        self.sent.is_some() || self.may_have_happened
     }
 }
 
@@ -62,6 +64,7 @@ impl Pending {
             command,
             has_session,
             sent: None,
+            may_have_happened: false,
             sent_at: now,
             deadline,
         }));
@@ -83,6 +86,13 @@ impl Pending {
             self.first += 1;
         }
         taken
+    }
+
+    /// Ends the wait of one that the leader of `term` did not propose. One that was sent to a later leader
+    /// meanwhile is not meant: the refusal was late.
+    pub(super) fn refuse(&mut self, request: u64, term: Term) -> Option<Waiting> {
+        let is_meant = self.get_mut(request)?.sent == Some(term);
+        if is_meant { self.take(request) } else { None }
     }
 
     /// The next one to send, marked as sent in `term`.
@@ -145,6 +155,7 @@ impl Pending {
                 (Some(_), false) => lost.extend(self.take(request)),
                 (Some(_), true) => {
                     waiting.sent = None;
+                    waiting.may_have_happened = true;
                     self.unsent.push_back(request);
                 }
                 (None, _) => {}
@@ -219,6 +230,27 @@ mod tests {
         let lost: Vec<_> = pending.log_skipped().iter().map(|w| (w.token, w.may_happen())).collect();
         assert_eq!(lost, [(1, true)]);
         assert_eq!(pending.len(), 2);
+    }
+
+    #[test]
+    fn what_a_session_is_to_tell_is_unknown_until_it_does() {
+        let mut pending = pending(2);
+        pending.send_next(Time::ZERO, 5);
+        pending.send_next(Time::ZERO, 5);
+        pending.log_skipped();
+        let late = Time::ZERO + Duration::from_secs(1);
+        let expired: Vec<_> = pending.expired(late).iter().map(|w| (w.token, w.may_happen())).collect();
+        assert_eq!(expired, [(2, true)], "it was sent once, so it must not be called refused");
+    }
+
+    #[test]
+    fn a_late_refusal_does_not_end_what_was_sent_to_the_next_leader() {
+        let mut pending = pending(1);
+        pending.send_next(Time::ZERO, 5);
+        pending.term_applied(6);
+        pending.send_next(Time::ZERO, 6);
+        assert!(pending.refuse(1, 5).is_none());
+        assert!(pending.refuse(1, 6).is_some());
     }
 
     #[test]

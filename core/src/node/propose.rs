@@ -221,8 +221,11 @@ impl Node {
             return;
         }
         for request in refused.requests {
-            if let Some(waiting) = self.pending.take(request) {
-                self.reply(waiting.token, Err(ErrorKind::Overloaded.into()));
+            if let Some(waiting) = self.pending.refuse(request, refused.term) {
+                let error = ErrorKind::Overloaded;
+                let is_unknown = waiting.may_have_happened;
+                let error = if is_unknown { Error::unknown(error) } else { error.into() };
+                self.reply(waiting.token, Err(error));
             }
         }
     }

@@ -102,7 +102,9 @@ impl Reads {
         if self.queued.is_empty() || self.rounds.len() >= ROUNDS {
             return None;
         }
-        self.counter += 1;
+        if !cfg!(planted = "reuse_read_context") || self.counter == 0 {
+            self.counter += 1;
+        }
         let readers = std::mem::take(&mut self.queued);
         self.rounds.push_back(Round { counter: self.counter, asked: now, readers });
         Some(self.context(self.counter))

@@ -103,6 +103,10 @@ impl Node {
         let is_vote = (hard.term, hard.vote) != (before.term, before.vote);
         let is_due = is_vote || batch.reset.is_some() || !batch.entries.is_empty();
         batch.hard_state = is_due.then_some(hard);
+        if is_due {
+            let owed = self.raft.mut_store().take_owed_reset();
+            batch.reset = batch.reset.or(owed);
+        }
         is_due.then_some(batch)
     }
 
@@ -111,6 +115,9 @@ impl Node {
         if let Some(batch) = batch {
             self.held.open(ticket);
             self.outputs.push_back(Output::Persist(ticket, batch));
+        }
+        if cfg!(planted = "count_before_sync") {
+            self.raft.on_persist_ready(ticket);
         }
         if cfg!(planted = "send_before_sync") {
             return self.send_all(later);
@@ -208,11 +215,13 @@ impl Node {
             self.dropped += 1;
             return;
         }
-        self.received = Some((meta.position, state));
+        let position = meta.position;
         self.raft.mut_store().set_image(meta);
         self.step(envelope.from, message);
-        if self.raft.snap().is_none() {
-            self.received = None;
+        // It may not be news to raft, which may have taken another one a moment ago.
+        let taken = self.raft.snap().map(|snapshot| snapshot.get_metadata().index);
+        if taken == Some(position.index) {
+            self.received = Some((position, state));
         }
     }
 

@@ -112,6 +112,9 @@ fn rebuild(config: &Config, recovered: Recovered, image: Option<ImageMeta>) -> R
     let last = entries.last().map_or(base, |entry| LogPosition { index: entry.index, term: entry.term });
     hard_state = mend(hard_state, start, last)?;
     let mut window = Window::new(base, hard_state, config.voters.clone());
+    if !keeps_log {
+        window.owe_reset();
+    }
     window.append(&entries.into_iter().map(wire::raft_entry).collect::<Vec<_>>());
     if let Some(image) = image {
         window.set_image(image);

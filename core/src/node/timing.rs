@@ -69,7 +69,7 @@ impl Node {
         for _ in 0..due {
             // Alone, it would elect itself at once: only once all that it wrote is durable (raft asserts it).
             let must_wait = self.is_alone() && !self.is_leader() && self.held.is_waiting();
-            if !must_wait {
+            if !must_wait && !self.is_installing() {
                 self.raft.tick();
                 self.after_step();
             }
@@ -82,6 +82,12 @@ impl Node {
 
     pub(super) fn is_alone(&self) -> bool {
         self.config.voters.len() == 1
+    }
+
+    /// An image took the log's place and is not durable yet. Raft counts nothing of it as applied until then,
+    /// and would look for the entries in between if it campaigned (and panic, since they are gone).
+    fn is_installing(&self) -> bool {
+        self.raft.raft.raft_log.applied < self.raft.store().base().index
     }
 
     /// Replaces raft's draw of an election timeout, after anything that may have made it draw.

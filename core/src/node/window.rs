@@ -24,6 +24,8 @@ pub(super) struct Window {
     voters: Vec<u64>,
     image: Option<ImageMeta>,
     image_wanted: Cell<bool>,
+    /// The disk's log does not know yet that it goes on after `base`.
+    is_reset_due: bool,
 }
 
 impl Window {
@@ -36,6 +38,7 @@ impl Window {
             voters,
             image: None,
             image_wanted: Cell::new(false),
+            is_reset_due: false,
         }
     }
 
@@ -53,6 +56,17 @@ impl Window {
         debug_assert_eq!(self.last_index() + 1, first.index, "raft appends without gaps");
         self.bytes += entries.iter().map(cost).sum::<u64>();
         self.entries.extend(entries.iter().cloned());
+    }
+
+    /// The log that the disk has is to be forgotten with the next write: an image made it obsolete, and a
+    /// crash came before that could be written down.
+    pub(super) fn owe_reset(&mut self) {
+        self.is_reset_due = true;
+    }
+
+    /// The reset that the next write has to begin with, if one is owed.
+    pub(super) fn take_owed_reset(&mut self) -> Option<LogPosition> {
+        std::mem::take(&mut self.is_reset_due).then_some(self.base)
     }
 
     /// Forgets everything: the log goes on after `position`.
@@ -99,7 +113,10 @@ impl Window {
     }
 
     pub(super) fn set_image(&mut self, image: ImageMeta) {
-        self.image = Some(image);
+        // One that came late, from an earlier leader perhaps, is older than what the storage has.
+        if self.image.as_ref().is_none_or(|newest| newest.position.index <= image.position.index) {
+            self.image = Some(image);
+        }
         self.image_wanted.set(false);
     }
 

@@ -153,7 +153,7 @@ impl Store {
 
     /// Ends the revision under way, if anything was written, and returns what was.
     pub(super) fn commit(&mut self) -> &[Arc<Record>] {
-        if self.changes.is_empty() {
+        if self.changes.is_empty() && !cfg!(planted = "delete_nothing_bumps") {
             return &[];
         }
         self.revision += 1;

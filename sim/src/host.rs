@@ -1,0 +1,173 @@
+//! A machine with its disk, and the process on it while it runs.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use kvorum_core::disk::{DiskJob, DiskWorker, load_image};
+use kvorum_core::driver::Driver;
+use kvorum_core::ids::DirectoryId;
+use kvorum_core::mail::Mail;
+use kvorum_core::node::{Node, Start};
+use kvorum_core::request::WatchRequest;
+use kvorum_core::storage::{Identity, Storage};
+use kvorum_core::{Client, Config, Result, Time, Watch};
+use kvorum_storage::faulty::{FaultyDisk, Survivors};
+use kvorum_storage::{Disk, FileStorage, Options};
+
+use crate::post::Post;
+
+/// How a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// The process is killed; what it wrote is in the page cache.
+    Kill,
+    /// The machine loses power; of what was not synced, this is left.
+    Power(Survivors),
+}
+
+/// What a process is drawn with at its start.
+pub(crate) struct Host {
+    pub(crate) config: Config,
+    pub(crate) options: Options,
+    pub(crate) disk: FaultyDisk,
+    /// Stands between the disk and the storage, if somebody wants to see what is written.
+    pub(crate) wrap: Option<Wrap>,
+    /// The directory that a new disk gets.
+    pub(crate) directory: DirectoryId,
+    pub(crate) process: Option<Process>,
+    /// Rises with every start and end.
+    pub(crate) epoch: u64,
+    /// How many directories it has had.
+    pub(crate) directories: u64,
+    /// How many syncs it has begun.
+    pub(crate) syncs: u64,
+    /// Its disk does nothing until it is released.
+    pub(crate) held: bool,
+    /// How much faster its clock runs, in parts of a million.
+    pub(crate) drift_ppm: i64,
+    /// Why its last start failed.
+    pub(crate) refused: Option<String>,
+}
+
+/// Puts something between the disk and the storage.
+pub(crate) type Wrap = Arc<dyn Fn(Arc<dyn Disk>) -> Arc<dyn Disk>>;
+
+/// A running process.
+pub(crate) struct Process {
+    pub(crate) driver: Driver,
+    pub(crate) worker: DiskWorker,
+    pub(crate) inbox: Receiver<Mail>,
+    pub(crate) mail: Sender<Mail>,
+    pub(crate) jobs: Receiver<DiskJob>,
+    pub(crate) queue: Vec<DiskJob>,
+    pub(crate) post: Post,
+    pub(crate) client: Client,
+    /// Follows everything, for the judge.
+    pub(crate) watch: Watch,
+    pub(crate) booted: Time,
+    /// When its next turn is.
+    pub(crate) turn_at: Option<Time>,
+    /// Its disk is at work.
+    pub(crate) is_writing: bool,
+    /// It does nothing until then.
+    pub(crate) paused_until: Time,
+}
+
+impl Host {
+    pub(crate) fn start(&mut self, now: Time) -> Result<()> {
+        let mount = self.disk.mount();
+        let disk = match &self.wrap {
+            Some(wrap) => wrap(mount),
+            None => mount,
+        };
+        let mut storage = FileStorage::with_disk(disk, self.options)?;
+        let recovered = storage.recover()?;
+        let identity = self.identify(recovered.identity);
+        storage.set_identity(&identity)?;
+        let image = load_image(&mut storage, identity.cluster)?;
+        let config = self.config.clone();
+        let node = Node::start(Start { config, identity, recovered, image, now: Time::ZERO })?;
+        let (mail, inbox) = unbounded();
+        let (disk, jobs) = unbounded();
+        let worker =
+            DiskWorker::new(Box::new(storage), node.state().clone(), identity.cluster, mail.clone());
+        let from = node.state().read().compacted().max(1);
+        let post = Post::default();
+        let driver = Driver::new(node, Box::new(post.clone()), disk, mail.clone());
+        let client = driver.client();
+        let watch = client.watch(WatchRequest { start_revision: from, ..everything() })?;
+        self.process = Some(Process {
+            driver,
+            worker,
+            inbox,
+            mail,
+            jobs,
+            queue: Vec::new(),
+            post,
+            client,
+            watch,
+            booted: now,
+            turn_at: None,
+            is_writing: false,
+            paused_until: Time::ZERO,
+        });
+        Ok(())
+    }
+
+    /// As the front door does it; what it draws from the operating system is drawn from the seed here.
+    fn identify(&self, found: Option<Identity>) -> Identity {
+        let (cluster, node) = (self.config.cluster_id(), self.config.node);
+        match found {
+            Some(found) => Identity { incarnation: found.incarnation + 1, ..found },
+            None => Identity { cluster, node, directory: self.directory.max(1), incarnation: 1 },
+        }
+    }
+
+    /// The process ends. `tear`: in the middle of what its disk was about to do, that many operations in.
+    pub(crate) fn crash(&mut self, crash: Crash, tear: Option<u64>) {
+        if let (Some(process), Some(after)) = (&mut self.process, tear) {
+            process.queue.extend(process.jobs.try_iter());
+            self.disk.stop_at(self.disk.operations() + after);
+            let mut queue = std::mem::take(&mut process.queue);
+            process.worker.work(&mut queue);
+        }
+        match crash {
+            Crash::Kill => self.disk.kill(),
+            Crash::Power(survivors) => self.disk.lose_power(survivors),
+        }
+        self.process = None;
+        self.epoch += 1;
+    }
+
+    /// The time on this machine's clock, which begins with the process.
+    pub(crate) fn local(&self, now: Time) -> Time {
+        let booted = self.process.as_ref().map_or(now, |process| process.booted);
+        let passed = now.since(booted).as_nanos() as i128;
+        Time::from_nanos((passed + passed * i128::from(self.drift_ppm) / 1_000_000) as u64)
+    }
+
+    /// When this machine's clock shows `local`, or a little later.
+    pub(crate) fn global(&self, local: Time) -> Time {
+        let Some(process) = self.process.as_ref().filter(|_| local != Time::NEVER) else { return Time::NEVER };
+        let passed = i128::from(local.as_nanos()) * 1_000_000 / i128::from(1_000_000 + self.drift_ppm);
+        Time::from_nanos(process.booted.as_nanos() + passed as u64 + u64::from(self.drift_ppm != 0) * 2)
+    }
+}
+
+/// A watch of all keys.
+pub(crate) fn everything() -> WatchRequest {
+    WatchRequest { key: "\0".into(), range_end: "\0".into(), ..WatchRequest::default() }
+}
+
+impl Process {
+    /// Takes over what the driver has queued for the disk.
+    pub(crate) fn gather_jobs(&mut self) -> bool {
+        self.queue.extend(self.jobs.try_iter());
+        !self.queue.is_empty() || self.worker.is_busy()
+    }
+
+    pub(crate) fn take_mail(&self) -> VecDeque<Mail> {
+        self.inbox.try_iter().collect()
+    }
+}

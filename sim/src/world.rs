@@ -1,0 +1,571 @@
+//! The loop: what happens next, and what follows from it.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crossbeam::channel::Sender;
+use kvorum_core::ids::{Index, NodeId};
+use kvorum_core::mail::Mail;
+use kvorum_core::node::Role;
+use kvorum_core::transport::{Body, Envelope, Incoming};
+use kvorum_core::{Client, Config, Result, Status, Time, Watch, WatchItem};
+use kvorum_storage::faulty::{FaultyDisk, Survivors};
+use kvorum_storage::{Disk, Options};
+use prost::Message as _;
+
+use crate::host::{Crash, Host, everything};
+use crate::images::Transfer;
+use crate::judge::Judge;
+use crate::net::Net;
+use crate::post::Parcel;
+use crate::rng::{Purpose, Rng};
+
+pub(crate) enum Event {
+    /// A node's driver takes a turn.
+    Turn(NodeId, u64),
+    /// A node's disk has done its work.
+    Disk(NodeId, u64),
+    /// A packet arrives, whoever listens there by now.
+    Deliver(Vec<u8>),
+    /// An image takes its next step.
+    Image(u64),
+    /// A sender hears what became of its image.
+    ImageSent { node: NodeId, epoch: u64, to: NodeId, index: Index, stored: bool },
+}
+
+/// Something that happened and that a fault may be hung on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// A node sent a message.
+    Sent(Box<Envelope>),
+    /// A node's disk has synced; the node has not heard of it yet.
+    Synced(NodeId),
+    /// A node became the leader of a term.
+    Leads(NodeId, u64),
+    /// A node halted itself.
+    Halted(NodeId, String),
+}
+
+/// A cluster, its machines and its network. See the crate's text.
+pub struct World {
+    rng: Rng,
+    now: Time,
+    sequence: u64,
+    queue: BTreeMap<(Time, u64), Event>,
+    hosts: BTreeMap<NodeId, Host>,
+    /// The network. Change it at will.
+    pub net: Net,
+    pub(crate) transfers: BTreeMap<u64, Transfer>,
+    transfer_count: u64,
+    pub(crate) images_taken: u64,
+    judge: Judge,
+    trace: blake3::Hasher,
+    seen: Vec<Seen>,
+    is_noting: bool,
+    is_unjudged: bool,
+    /// The shortest and the longest time that a disk takes for what is queued.
+    pub sync_time: (Duration, Duration),
+}
+
+impl World {
+    /// An empty world; whatever is left to chance follows from the seed.
+    pub fn new(seed: u64) -> World {
+        let rng = Rng::new(seed);
+        World {
+            rng,
+            now: Time::ZERO,
+            sequence: 0,
+            queue: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            net: Net::new(rng),
+            transfers: BTreeMap::new(),
+            transfer_count: 0,
+            images_taken: 0,
+            judge: Judge::default(),
+            trace: blake3::Hasher::new(),
+            seen: Vec::new(),
+            is_noting: false,
+            is_unjudged: false,
+            sync_time: (Duration::from_micros(300), Duration::from_millis(2)),
+        }
+    }
+
+    /// With nodes 1 to `count`, each with an empty disk. They do not run yet.
+    pub fn nodes(self, count: u64) -> World {
+        self.nodes_with(count, |_| {})
+    }
+
+    /// With nodes 1 to `count`, set up by `tune`.
+    pub fn nodes_with(mut self, count: u64, tune: impl Fn(&mut Config)) -> World {
+        for node in 1..=count {
+            let mut config = Config::new(node, 1..=count);
+            config.seed = self.rng.draw(Purpose::Node, node, 0, 0);
+            tune(&mut config);
+            let host = Host {
+                config,
+                options: Options::default(),
+                disk: FaultyDisk::new(self.rng.draw(Purpose::Disk, node, 0, 0)),
+                wrap: None,
+                directory: self.rng.draw(Purpose::Directory, node, 0, 0),
+                process: None,
+                epoch: 0,
+                directories: 1,
+                syncs: 0,
+                held: false,
+                drift_ppm: 0,
+                refused: None,
+            };
+            self.hosts.insert(node, host);
+        }
+        self
+    }
+
+    /// The storage's options on every node, from its next start on.
+    pub fn storage_options(mut self, options: Options) -> World {
+        self.hosts.values_mut().for_each(|host| host.options = options);
+        self
+    }
+
+    /// The time of the world.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// The chance of this world.
+    pub fn rng(&self) -> Rng {
+        self.rng
+    }
+
+    /// All nodes, running or not.
+    pub fn ids(&self) -> Vec<NodeId> {
+        self.hosts.keys().copied().collect()
+    }
+
+    /// What has been seen of the cluster.
+    pub fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
+    /// How many images a node has taken in from another.
+    pub fn images_taken(&self) -> u64 {
+        self.images_taken
+    }
+
+    /// A node's disk.
+    pub fn disk(&self, node: NodeId) -> &FaultyDisk {
+        &self.hosts[&node].disk
+    }
+
+    /// Gives a node that does not run another disk.
+    pub fn set_disk(&mut self, node: NodeId, disk: FaultyDisk) {
+        self.host(node).disk = disk;
+    }
+
+    /// Puts something between a node's disk and its storage, from its next start on.
+    pub fn wrap_disk(&mut self, node: NodeId, wrap: impl Fn(Arc<dyn Disk>) -> Arc<dyn Disk> + 'static) {
+        self.host(node).wrap = Some(Arc::new(wrap));
+    }
+
+    /// How a node is set up, from its next start on.
+    pub fn config(&mut self, node: NodeId) -> &mut Config {
+        &mut self.host(node).config
+    }
+
+    /// How much faster a node's clock runs, in parts of a million.
+    pub fn set_drift(&mut self, node: NodeId, ppm: i64) {
+        self.host(node).drift_ppm = ppm;
+    }
+
+    /// Keeps note of what happens, for [`World::take_seen`].
+    pub fn note_events(&mut self) {
+        self.is_noting = true;
+    }
+
+    /// From now on members may lie, and what follows from their lies is not held against anybody: only that
+    /// nothing panics.
+    pub fn stop_judging(&mut self) {
+        self.is_unjudged = true;
+    }
+
+    /// What happened since the last call.
+    pub fn take_seen(&mut self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen)
+    }
+
+    fn note(&mut self, seen: impl FnOnce() -> Seen) {
+        if self.is_noting {
+            self.seen.push(seen());
+        }
+    }
+
+    fn host(&mut self, node: NodeId) -> &mut Host {
+        self.hosts.get_mut(&node).unwrap_or_else(|| panic!("there is no node {node}"))
+    }
+
+    pub(crate) fn epoch(&self, node: NodeId) -> u64 {
+        self.hosts.get(&node).map_or(0, |host| host.epoch)
+    }
+
+    /// Where a running node takes its mail.
+    pub fn mail(&self, node: NodeId) -> Option<Sender<Mail>> {
+        Some(self.hosts.get(&node)?.process.as_ref()?.mail.clone())
+    }
+
+    /// A handle to a running node.
+    pub fn client(&self, node: NodeId) -> Option<Client> {
+        Some(self.hosts.get(&node)?.process.as_ref()?.client.clone())
+    }
+
+    /// What a running node knows.
+    pub fn status(&self, node: NodeId) -> Option<Status> {
+        Some(self.client(node)?.status())
+    }
+
+    /// Whether a node's process runs (it may have halted itself).
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.hosts.get(&node).is_some_and(|host| host.process.is_some())
+    }
+
+    /// Why a running node halted itself, or why its last start was refused.
+    pub fn why_halted(&self, node: NodeId) -> Option<String> {
+        let host = self.hosts.get(&node)?;
+        let halted = host.process.as_ref().and_then(|process| process.client.status().raft.halted);
+        halted.or_else(|| host.refused.clone())
+    }
+
+    /// A hash of everything that all nodes have sent so far, when, and of what is on their disks.
+    pub fn trace_hash(&self) -> String {
+        let mut hash = self.trace.clone();
+        for host in self.hosts.values() {
+            for (name, bytes) in host.disk.files() {
+                hash.update(name.as_bytes()).update(&bytes);
+            }
+        }
+        hash.finalize().to_hex().to_string()
+    }
+
+    // What can be done to a node.
+
+    /// Starts every node that does not run.
+    pub fn start_all(&mut self) {
+        for node in self.ids() {
+            self.start(node);
+        }
+    }
+
+    /// Starts a node; answers whether it started. See [`World::why_halted`].
+    pub fn start(&mut self, node: NodeId) -> bool {
+        let now = self.now;
+        let host = self.host(node);
+        if host.process.is_some() {
+            return true;
+        }
+        host.epoch += 1;
+        match host.start(now) {
+            Ok(()) => {
+                host.refused = None;
+                self.wake(node, now);
+                true
+            }
+            Err(error) => {
+                host.refused = Some(error.to_string());
+                host.disk.kill();
+                false
+            }
+        }
+    }
+
+    /// Kills a node's process.
+    pub fn kill(&mut self, node: NodeId) {
+        self.crash(node, Crash::Kill, None);
+    }
+
+    /// A node's machine loses its power, and with it all that was not synced.
+    pub fn lose_power(&mut self, node: NodeId) {
+        self.crash(node, Crash::Power(Survivors::Nothing), None);
+    }
+
+    /// Ends a node's process. `tear`: in the middle of what its disk was about to do, that many operations in.
+    pub fn crash(&mut self, node: NodeId, crash: Crash, tear: Option<u64>) {
+        self.host(node).crash(crash, tear);
+    }
+
+    /// A node that does not run loses its disk, and gets an empty one.
+    pub fn wipe(&mut self, node: NodeId) {
+        let rng = self.rng;
+        let host = self.host(node);
+        host.directories += 1;
+        host.directory = rng.draw(Purpose::Directory, node, 0, host.directories);
+        host.disk = FaultyDisk::new(rng.draw(Purpose::Disk, node, 0, host.directories));
+    }
+
+    /// A node's disk does nothing until it is released.
+    pub fn hold_disk(&mut self, node: NodeId) {
+        self.host(node).held = true;
+    }
+
+    /// See [`World::hold_disk`].
+    pub fn release_disk(&mut self, node: NodeId) {
+        self.host(node).held = false;
+        self.see_to_disk(node);
+    }
+
+    /// A node does nothing for a while, and wakes up without knowing.
+    pub fn pause(&mut self, node: NodeId, duration: Duration) {
+        let until = self.now + duration;
+        if let Some(process) = &mut self.host(node).process {
+            process.paused_until = until;
+        }
+    }
+
+    /// Hands a node a message, as if it had come over the network.
+    pub fn inject(&mut self, envelope: Envelope) {
+        if let Some(mail) = self.mail(envelope.to) {
+            // It runs: somebody takes it.
+            let _ = mail.send(Mail::Incoming(Incoming::Message(envelope)));
+        }
+    }
+
+    // Time.
+
+    /// Lets this much time pass.
+    pub fn run(&mut self, duration: Duration) {
+        let until = self.now + duration;
+        while self.step(until) {}
+        self.now = until;
+    }
+
+    /// Lets time pass until `done` says so; answers whether it did within `limit`.
+    pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&mut World) -> bool) -> bool {
+        let until = self.now + limit;
+        loop {
+            if done(self) {
+                return true;
+            }
+            if !self.step(until) {
+                self.now = until;
+                return done(self);
+            }
+        }
+    }
+
+    /// Waits for an answer; `None`: it did not come within `limit`.
+    pub fn wait<F: Future + Unpin>(&mut self, mut answer: F, limit: Duration) -> Option<F::Output> {
+        let mut output = None;
+        self.run_until(limit, |_| {
+            output = poll(&mut answer);
+            output.is_some()
+        });
+        output
+    }
+
+    /// Waits until one node leads and a majority knows it.
+    pub fn wait_for_leader(&mut self, limit: Duration) -> Option<NodeId> {
+        self.run_until(limit, |world| world.leader().is_some());
+        self.leader()
+    }
+
+    /// The node that a majority follows.
+    pub fn leader(&self) -> Option<NodeId> {
+        let views: Vec<_> = self.ids().into_iter().filter_map(|node| self.status(node)).collect();
+        let alive = || views.iter().filter(|status| status.raft.halted.is_none());
+        let leader = alive().filter(|s| s.raft.role == Role::Leader).max_by_key(|s| s.raft.term)?;
+        let follows = |s: &&Status| (s.raft.leader, s.raft.term) == (leader.node, leader.raft.term);
+        (alive().filter(follows).count() > self.hosts.len() / 2).then_some(leader.node)
+    }
+
+    /// Does the next thing that is to happen until then; answers whether there was one.
+    pub fn step(&mut self, until: Time) -> bool {
+        self.notice_mail();
+        let Some((&at, _)) = self.queue.first_key_value().filter(|((time, _), _)| *time <= until) else {
+            return false;
+        };
+        let Some(event) = self.queue.remove(&at) else { return false };
+        self.now = at.0;
+        match event {
+            Event::Turn(node, epoch) => self.on_turn(node, epoch),
+            Event::Disk(node, epoch) => self.on_disk(node, epoch),
+            Event::Deliver(bytes) => self.on_delivery(&bytes),
+            Event::Image(id) => self.on_image(id),
+            Event::ImageSent { node, epoch, to, index, stored } => {
+                if let Some(mail) = self.mail(node).filter(|_| self.epoch(node) == epoch) {
+                    let _ = mail.send(Mail::Incoming(Incoming::ImageSent { to, index, stored }));
+                }
+            }
+        }
+        true
+    }
+
+    pub(crate) fn after(&mut self, delay: Duration, event: Event) {
+        self.at(self.now + delay, event);
+    }
+
+    fn at(&mut self, time: Time, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((time, self.sequence), event);
+    }
+
+    pub(crate) fn next_transfer(&mut self) -> u64 {
+        self.transfer_count += 1;
+        self.transfer_count
+    }
+
+    /// A node whose mail lies there takes a turn now.
+    fn notice_mail(&mut self) {
+        let now = self.now;
+        let has_mail = |(&node, host): (&NodeId, &Host)| {
+            host.process.as_ref().is_some_and(|process| !process.inbox.is_empty()).then_some(node)
+        };
+        let nodes: Vec<NodeId> = self.hosts.iter().filter_map(has_mail).collect();
+        for node in nodes {
+            self.wake(node, now);
+        }
+    }
+
+    fn wake(&mut self, node: NodeId, at: Time) {
+        let host = self.host(node);
+        let epoch = host.epoch;
+        let Some(process) = &mut host.process else { return };
+        let at = at.max(process.paused_until);
+        if at == Time::NEVER || process.turn_at.is_some_and(|planned| planned <= at) {
+            return;
+        }
+        process.turn_at = Some(at);
+        self.at(at, Event::Turn(node, epoch));
+    }
+
+    fn on_turn(&mut self, node: NodeId, epoch: u64) {
+        let now = self.now;
+        let host = self.host(node);
+        let local = host.local(now);
+        let Some(process) = &mut host.process else { return };
+        if host.epoch != epoch || process.turn_at != Some(now) {
+            return;
+        }
+        process.turn_at = None;
+        let was = process.client.status();
+        let mail = process.take_mail();
+        let next = process.driver.turn(local, mail.into_iter());
+        let status = process.client.status();
+        let parcels = process.post.take();
+        let next = host.global(next).max(now + Duration::from_nanos(1));
+        if status.raft.role == Role::Leader && (was.raft.role, was.raft.term) != (Role::Leader, status.raft.term)
+        {
+            self.note(|| Seen::Leads(node, status.raft.term));
+        }
+        if let (None, Some(reason)) = (&was.raft.halted, &status.raft.halted) {
+            self.note(|| Seen::Halted(node, reason.clone()));
+        }
+        self.wake(node, next);
+        self.judge_node(node, &status);
+        self.see_to_disk(node);
+        for parcel in parcels {
+            match parcel {
+                Parcel::Message(envelope) => self.post(envelope),
+                Parcel::Image(envelope, source) => self.begin_image(envelope, source),
+            }
+        }
+    }
+
+    fn judge_node(&mut self, node: NodeId, status: &Status) {
+        let now = self.now;
+        if self.is_unjudged {
+            return;
+        }
+        let host = self.hosts.get_mut(&node).and_then(|host| host.process.as_mut());
+        let Some(process) = host else { return };
+        let found = self.judge.status(status).and_then(|()| {
+            if !self.judge.pull(now, node, &mut process.watch)? {
+                let start_revision = status.compacted.max(1);
+                self.judge.excuse(start_revision);
+                let again = kvorum_core::request::WatchRequest { start_revision, ..everything() };
+                process.watch = process.client.watch(again).map_err(|error| error.to_string())?;
+                self.judge.pull(now, node, &mut process.watch)?;
+            }
+            Ok(())
+        });
+        if let Err(wrong) = found {
+            panic!("at {:?}: {wrong}", Duration::from_nanos(now.as_nanos()));
+        }
+    }
+
+    fn post(&mut self, envelope: Envelope) {
+        let bytes = envelope.encode_to_vec();
+        self.trace.update(&self.now.as_nanos().to_le_bytes()).update(&bytes);
+        for delay in self.net.route(envelope.from, envelope.to) {
+            self.after(delay, Event::Deliver(bytes.clone()));
+        }
+        self.note(|| Seen::Sent(Box::new(envelope)));
+    }
+
+    fn on_delivery(&mut self, bytes: &[u8]) {
+        match Envelope::decode(bytes) {
+            Ok(envelope) => self.inject(envelope),
+            Err(error) => panic!("our own message does not decode: {error}"),
+        }
+    }
+
+    /// Sets a disk to work that has something to do.
+    fn see_to_disk(&mut self, node: NodeId) {
+        let (rng, (least, most)) = (self.rng, self.sync_time);
+        let host = self.host(node);
+        let epoch = host.epoch;
+        let Some(process) = &mut host.process else { return };
+        if !process.gather_jobs() || process.is_writing || host.held {
+            return;
+        }
+        process.is_writing = true;
+        host.syncs += 1;
+        let spread = most.saturating_sub(least).as_nanos() as u64 + 1;
+        let delay = least + Duration::from_nanos(rng.draw(Purpose::Sync, node, 0, host.syncs) % spread);
+        self.after(delay, Event::Disk(node, epoch));
+    }
+
+    fn on_disk(&mut self, node: NodeId, epoch: u64) {
+        let host = self.host(node);
+        let is_held = host.held;
+        let Some(process) = &mut host.process else { return };
+        if host.epoch != epoch {
+            return;
+        }
+        process.is_writing = false;
+        if is_held {
+            return;
+        }
+        process.gather_jobs();
+        let mut jobs = std::mem::take(&mut process.queue);
+        process.worker.work(&mut jobs);
+        self.note(|| Seen::Synced(node));
+        self.see_to_disk(node);
+    }
+}
+
+/// Looks whether something is ready.
+pub fn poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    match Pin::new(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+/// The next item of a watch, if there is one now. `Some(None)`: it has ended.
+pub fn poll_watch(watch: &mut Watch) -> Option<Option<Result<WatchItem>>> {
+    poll(&mut std::pin::pin!(watch.next()))
+}
+
+/// The image that a message introduces.
+pub(crate) fn image_index(envelope: &Envelope) -> Index {
+    match &envelope.body {
+        Some(Body::Raft(message)) => message.image.as_ref().map_or(0, |image| image.index),
+        _ => 0,
+    }
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("now", &self.now).finish_non_exhaustive()
+    }
+}
