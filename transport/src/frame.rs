@@ -2,7 +2,6 @@
 
 use std::io::Read;
 
-use bytes::Bytes;
 use kvorum_core::transport::Envelope;
 use prost::Message;
 
@@ -63,21 +62,14 @@ pub(crate) fn header(kind: Kind, payload: &[u8]) -> [u8; HEADER_BYTES] {
     head
 }
 
-/// Up to this size the entries of a message share one buffer.
-const SHARED_BYTES: usize = 1 << 20;
-
 /// Decodes a message's payload.
 ///
-/// Decoded from `Bytes`, every field is a view into one copy of the frame: one allocation for hundreds of log
-/// entries, which came together and will be let go of together. From a slice, each field gets an allocation of
-/// its own; large frames are taken that way, lest one small entry that the node keeps for hours keep a frame of
-/// up to 64 MiB with it. Either way the frame's buffer can be used again.
+/// From a slice, not from `Bytes`: decoded from `Bytes`, every field would be a view into the frame, and
+/// one small log entry that the node keeps for hours would keep the whole frame of up to 64 MiB with it.
+/// From a slice, each field of bytes gets an allocation of exactly its size: the one copy that has to be
+/// made anyway, and the frame's buffer can be used again.
 pub(crate) fn decode_message(payload: &[u8]) -> Result<Envelope, Fault> {
-    let decoded = match payload.len() {
-        ..=SHARED_BYTES => Envelope::decode(Bytes::copy_from_slice(payload)),
-        _ => Envelope::decode(payload),
-    };
-    decoded.map_err(|e| Fault::Undecodable(e.to_string()))
+    Envelope::decode(payload).map_err(|e| Fault::Undecodable(e.to_string()))
 }
 
 /// Cuts frames out of a stream. Holds the bytes of at most one frame beyond [`KEPT_BYTES`], and never
