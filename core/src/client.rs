@@ -78,7 +78,12 @@ impl Client {
 
     /// Reads one key; `None` if it does not exist.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Answer<Option<KeyValue>> {
-        self.read(RangeRequest::key(key), |mut response| response.kvs.pop())
+        let key = copied(key);
+        if key.is_empty() {
+            return Answer::ready(Err(ErrorKind::EmptyKey.into()));
+        }
+        let shared = self.shared.clone();
+        self.ask(Request::Read, ErrorKind::Stopped.into(), move |_| Ok(shared.state.read().get(&key)))
     }
 
     /// Reads one key from this node's own state, at once and without asking anybody. It may be old.
@@ -87,8 +92,11 @@ impl Client {
     ///
     /// [`ErrorKind::EmptyKey`].
     pub fn get_local(&self, key: impl AsRef<[u8]>) -> Result<Option<KeyValue>> {
-        let mut response = self.range_local(&RangeRequest::key(key))?;
-        Ok(response.kvs.pop())
+        let key = key.as_ref();
+        if key.is_empty() {
+            return Err(ErrorKind::EmptyKey.into());
+        }
+        Ok(self.shared.state.read().get(key))
     }
 
     /// Reads keys, with everything that a read can do.

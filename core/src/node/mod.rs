@@ -113,8 +113,9 @@ impl Node {
         }
         self.is_dirty = true;
         match input {
-            Input::Tick => {}
-            Input::Request(token, request) => self.on_request(token, request),
+            // Neither asks raft anything yet.
+            Input::Tick => return,
+            Input::Request(token, request) => return self.on_request(token, request),
             Input::Message(envelope) => self.on_envelope(envelope),
             Input::ImageReceived { envelope, meta, state } => self.on_image(envelope, meta, state),
             Input::Persisted(ticket) => self.on_persisted(ticket),
@@ -161,6 +162,7 @@ impl Node {
             return self.reply(token, Err(ErrorKind::Config { reason }.into()));
         }
         self.raft.transfer_leader(to);
+        self.after_step();
         self.reply(token, Ok(Reply::Done));
     }
 

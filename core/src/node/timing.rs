@@ -20,13 +20,15 @@ pub(super) struct Timing {
     next: Time,
     election_ticks: usize,
     draws: u64,
+    /// The last draw, and from what: most steps change nothing that it is made from.
+    drawn: ([u64; 5], usize),
 }
 
 impl Timing {
     pub(super) fn new(config: &Config, now: Time) -> Timing {
         let every = config.heartbeat / HEARTBEAT_TICKS as u32;
         let election_ticks = (config.election_timeout.as_nanos() / every.as_nanos().max(1)) as usize;
-        Timing { every, next: now + every, election_ticks, draws: 0 }
+        Timing { every, next: now + every, election_ticks, draws: 0, drawn: ([0; 5], 0) }
     }
 
     pub(super) fn election_ticks(&self) -> usize {
@@ -97,7 +99,10 @@ impl Node {
         let role = raft.state as u64;
         let parts = [self.config.seed, self.identity.node, raft.term, role, self.timing.draws];
         let ticks = self.timing.election_ticks;
-        raft.set_randomized_election_timeout(ticks + draw(parts, ticks));
+        if self.timing.drawn.0 != parts {
+            self.timing.drawn = (parts, draw(parts, ticks));
+        }
+        raft.set_randomized_election_timeout(ticks + self.timing.drawn.1);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::State;
 use super::record::Trimmed;
-use super::store::Store;
+use super::store::{Store, history_mut};
 use crate::error::{ErrorKind, Result};
 use crate::ids::Revision;
 
@@ -77,7 +77,7 @@ impl Store {
             *budget -= 1;
             self.sweep.done += 1;
             let key = record.key();
-            let Some(history) = self.keys.get_mut(key) else { continue };
+            let Some(history) = history_mut(&mut self.keys, key) else { continue };
             // One for what this version superseded, one for itself if it is a tombstone.
             let trimmed = [history.trim(self.compacted), history.trim(self.compacted)];
             if trimmed.contains(&Trimmed::Empty) {

@@ -64,7 +64,15 @@ impl Store {
 
     /// The pair as it is now, writes of the revision under way included.
     pub(super) fn live(&self, key: &[u8]) -> Option<&Arc<Record>> {
-        self.keys.get(key)?.live()
+        self.history(key)?.live()
+    }
+
+    /// A key's history, if memory holds any of it.
+    pub(super) fn history(&self, key: &[u8]) -> Option<&History> {
+        match Key::inline(key) {
+            Some(key) => self.keys.get(&key),
+            None => self.keys.get(key),
+        }
     }
 
     /// The keys of a span with their histories, in order.
@@ -133,7 +141,7 @@ impl Store {
     /// Writes a tombstone at the revision under way if the key exists, and returns the pair before it.
     pub(super) fn delete(&mut self, key: &[u8]) -> Option<Arc<Record>> {
         let (sub, modified) = self.next_place();
-        let history = self.keys.get_mut(key)?;
+        let history = history_mut(&mut self.keys, key)?;
         let before = history.live()?.clone();
         let place = Place { sub, create: 0, modified, version: 0, lease: 0 };
         let record = Arc::new(Record::new(key, &[], place));
@@ -166,5 +174,13 @@ impl Store {
         self.log.note(before, record);
         self.size.add(Amount::of(record));
         self.changes.push(record.clone());
+    }
+}
+
+/// A key's history, to be changed.
+pub(super) fn history_mut<'a>(keys: &'a mut BTreeMap<Key, History>, key: &[u8]) -> Option<&'a mut History> {
+    match Key::inline(key) {
+        Some(key) => keys.get_mut(&key),
+        None => keys.get_mut(key),
     }
 }

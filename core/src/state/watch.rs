@@ -398,6 +398,6 @@ impl Store {
         if revision < self.compacted || record.version == 1 {
             return None;
         }
-        self.keys.get(record.key())?.live_at(revision).map(|record| &**record)
+        self.history(record.key())?.live_at(revision).map(|record| &**record)
     }
 }
