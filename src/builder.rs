@@ -165,7 +165,7 @@ impl Builder {
 
 fn open(place: Place) -> Result<Box<dyn Storage>> {
     Ok(match place {
-        Place::Memory => Box::new(MemoryStorage::new()),
+        Place::Memory => Box::new(MemoryStorage::throw_away()),
         Place::Directory(path) => Box::new(FileStorage::open(path)?),
         Place::Own(storage) => storage,
     })

@@ -34,6 +34,8 @@ pub struct MemoryStorage {
     content: Arc<Mutex<Content>>,
     /// How many had recovered when this one did; 0: it has not.
     turn: u64,
+    /// Nobody will ever recover from it again: the log is not kept.
+    is_thrown_away: bool,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +55,12 @@ impl MemoryStorage {
     /// An empty one.
     pub fn new() -> MemoryStorage {
         MemoryStorage::default()
+    }
+
+    /// An empty one for a node that will not be started again: it keeps no log, which that node holds in
+    /// memory anyway as far as it needs it, and images only for as long as a peer may want them.
+    pub fn throw_away() -> MemoryStorage {
+        MemoryStorage { is_thrown_away: true, ..MemoryStorage::default() }
     }
 
     fn write(&self, change: impl FnOnce(&mut Content)) -> Result<()> {
@@ -103,6 +111,7 @@ impl Storage for MemoryStorage {
     }
 
     fn append(&mut self, batches: &[Batch]) -> Result<()> {
+        let batches = if self.is_thrown_away { &[] } else { batches };
         self.write(|content| batches.iter().for_each(|batch| add(&mut content.log, batch)))
     }
 

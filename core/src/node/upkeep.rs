@@ -166,15 +166,11 @@ impl Node {
     fn trim_window(&mut self) {
         let applied = self.applied.position().index;
         let window = self.raft.store();
-        let (base, bytes) = (window.base().index, window.bytes());
+        let bytes = window.bytes();
         let needed = self.slowest_peer().filter(|(_, cap)| bytes <= *cap).map(|(index, _)| index);
         let covered = needed.map_or(applied, |index| index.min(applied));
         let keep = self.config.keep_bytes;
         self.raft.mut_store().trim(covered, keep);
-        let now = self.raft.store().base().index;
-        if self.config.is_volatile && now > base {
-            self.outputs.push_back(Output::DropLog(now.saturating_sub(1)));
-        }
     }
 
     /// How far the peer is that is furthest behind, and how many bytes may be kept for it.
