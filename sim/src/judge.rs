@@ -8,7 +8,7 @@ use kvorum_core::node::Role;
 use kvorum_core::request::Event;
 use kvorum_core::{ErrorKind, Status, Time, Watch, WatchItem};
 
-use crate::world::poll_watch;
+use crate::poll::poll_watch;
 
 /// What has been seen of the cluster so far: the one history that all nodes must agree with.
 #[derive(Debug, Default)]

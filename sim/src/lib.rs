@@ -21,6 +21,8 @@
 //! | file | topic |
 //! | --- | --- |
 //! | `world` | the loop: what happens next, and what follows |
+//! | `world/faults` | what can go wrong with a node |
+//! | `poll` | whether something is ready |
 //! | `host` | a machine and the process on it |
 //! | `net`, `post` | links that lose, repeat, delay and overtake; a node's end of them |
 //! | `images` | images on their way from node to node |
@@ -35,6 +37,7 @@ mod host;
 mod images;
 mod judge;
 mod net;
+mod poll;
 mod post;
 mod rng;
 pub mod script;
@@ -45,6 +48,7 @@ mod world;
 pub use host::Crash;
 pub use judge::Judge;
 pub use net::{Link, Net};
+pub use poll::{poll, poll_watch};
 pub use rng::{Purpose, Rng, Stream};
 pub use tape::{Tape, Written};
-pub use world::{Seen, World, poll, poll_watch};
+pub use world::{Seen, World};

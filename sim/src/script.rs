@@ -20,7 +20,8 @@ use kvorum_core::node::{Reply, Request};
 use kvorum_core::request::*;
 use kvorum_core::{Answer, Error, Outcome, Watch, WatchItem, Write};
 
-use crate::world::{Seen, World, poll, poll_watch};
+use crate::poll::{poll, poll_watch};
+use crate::world::{Seen, World};
 
 enum Asked {
     Put(Answer<PutResponse>),

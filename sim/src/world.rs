@@ -1,9 +1,7 @@
 //! The loop: what happens next, and what follows from it.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crossbeam::channel::Sender;
@@ -11,17 +9,20 @@ use kvorum_core::ids::{Index, NodeId};
 use kvorum_core::mail::Mail;
 use kvorum_core::node::Role;
 use kvorum_core::transport::{Body, Envelope, Incoming};
-use kvorum_core::{Client, Config, Result, Status, Time, Watch, WatchItem};
-use kvorum_storage::faulty::{FaultyDisk, Survivors};
+use kvorum_core::{Client, Config, Status, Time};
+use kvorum_storage::faulty::FaultyDisk;
 use kvorum_storage::{Disk, Options};
 use prost::Message as _;
 
-use crate::host::{Crash, Host, everything};
+use crate::host::{Host, everything};
 use crate::images::Transfer;
 use crate::judge::Judge;
 use crate::net::Net;
+use crate::poll::poll;
 use crate::post::Parcel;
 use crate::rng::{Purpose, Rng};
+
+mod faults;
 
 pub(crate) enum Event {
     /// A node's driver takes a turn.
@@ -278,57 +279,6 @@ impl World {
         }
     }
 
-    /// Kills a node's process.
-    pub fn kill(&mut self, node: NodeId) {
-        self.crash(node, Crash::Kill, None);
-    }
-
-    /// A node's machine loses its power, and with it all that was not synced.
-    pub fn lose_power(&mut self, node: NodeId) {
-        self.crash(node, Crash::Power(Survivors::Nothing), None);
-    }
-
-    /// Ends a node's process. `tear`: in the middle of what its disk was about to do, that many operations in.
-    pub fn crash(&mut self, node: NodeId, crash: Crash, tear: Option<u64>) {
-        self.host(node).crash(crash, tear);
-    }
-
-    /// A node that does not run loses its disk, and gets an empty one.
-    pub fn wipe(&mut self, node: NodeId) {
-        let rng = self.rng;
-        let host = self.host(node);
-        host.directories += 1;
-        host.directory = rng.draw(Purpose::Directory, node, 0, host.directories);
-        host.disk = FaultyDisk::new(rng.draw(Purpose::Disk, node, 0, host.directories));
-    }
-
-    /// A node's disk does nothing until it is released.
-    pub fn hold_disk(&mut self, node: NodeId) {
-        self.host(node).held = true;
-    }
-
-    /// See [`World::hold_disk`].
-    pub fn release_disk(&mut self, node: NodeId) {
-        self.host(node).held = false;
-        self.see_to_disk(node);
-    }
-
-    /// A node does nothing for a while, and wakes up without knowing.
-    pub fn pause(&mut self, node: NodeId, duration: Duration) {
-        let until = self.now + duration;
-        if let Some(process) = &mut self.host(node).process {
-            process.paused_until = until;
-        }
-    }
-
-    /// Hands a node a message, as if it had come over the network.
-    pub fn inject(&mut self, envelope: Envelope) {
-        if let Some(mail) = self.mail(envelope.to) {
-            // It runs: somebody takes it.
-            let _ = mail.send(Mail::Incoming(Incoming::Message(envelope)));
-        }
-    }
-
     // Time.
 
     /// Lets this much time pass.
@@ -542,19 +492,6 @@ impl World {
         self.note(|| Seen::Synced(node));
         self.see_to_disk(node);
     }
-}
-
-/// Looks whether something is ready.
-pub fn poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-    match Pin::new(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    }
-}
-
-/// The next item of a watch, if there is one now. `Some(None)`: it has ended.
-pub fn poll_watch(watch: &mut Watch) -> Option<Option<Result<WatchItem>>> {
-    poll(&mut std::pin::pin!(watch.next()))
 }
 
 /// The image that a message introduces.

@@ -12,8 +12,9 @@ use kvorum_core::{Answer, Client, Error, ErrorKind, Outcome, Result, Time, Write
 use super::Report;
 use super::leases::LeaseBook;
 use crate::judge::Judge;
+use crate::poll::poll;
 use crate::rng::{Purpose, Rng, Stream};
-use crate::world::{World, poll};
+use crate::world::World;
 
 /// What a client waits for.
 enum Flying {

@@ -14,8 +14,9 @@ use kvorum_core::{Config, Time};
 use kvorum_storage::Options;
 
 use crate::net::Link;
+use crate::poll::poll;
 use crate::rng::{Purpose, Stream};
-use crate::world::{World, poll};
+use crate::world::World;
 use clients::Clients;
 use faults::Faults;
 use watches::Watchers;

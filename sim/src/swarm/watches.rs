@@ -4,8 +4,9 @@ use kvorum_core::ids::Revision;
 use kvorum_core::request::{Event, WatchRequest};
 use kvorum_core::{ErrorKind, Watch, WatchItem};
 
+use crate::poll::poll_watch;
 use crate::rng::{Purpose, Rng, Stream};
-use crate::world::{World, poll_watch};
+use crate::world::World;
 
 struct Watcher {
     draw: Stream,
