@@ -17,7 +17,7 @@ use crate::run::{Node, Parts};
 /// Sets a node up. With nothing said, it is one node, alone, in memory.
 pub struct Builder {
     id: NodeId,
-    peers: BTreeMap<NodeId, String>,
+    peers: Vec<(NodeId, String)>,
     listen: Option<String>,
     storage: Place,
     transport: Option<Box<dyn Transport>>,
@@ -34,7 +34,7 @@ impl Default for Builder {
     fn default() -> Builder {
         Builder {
             id: 1,
-            peers: BTreeMap::new(),
+            peers: Vec::new(),
             listen: None,
             storage: Place::Memory,
             transport: None,
@@ -144,9 +144,10 @@ impl Builder {
     /// [`ErrorKind::Io`] for it, or for the address to listen on.
     pub fn start(mut self) -> Result<Node> {
         if self.peers.is_empty() {
-            self.peers.insert(self.id, String::new());
+            self.peers.push((self.id, String::new()));
         }
-        let mut config = Config::new(self.id, self.peers.keys().copied());
+        let peers = distinct(self.peers, self.transport.is_none())?;
+        let mut config = Config::new(self.id, peers.keys().copied());
         config.seed = random()?;
         config.is_volatile = matches!(self.storage, Place::Memory);
         (self.tune)(&mut config);
@@ -156,7 +157,7 @@ impl Builder {
         let identity = identify(&config, recovered.identity)?;
         let transport = match self.transport {
             Some(transport) => transport,
-            None => reach(self.id, self.peers, self.listen)?,
+            None => reach(self.id, peers, self.listen)?,
         };
         storage.set_identity(&identity)?;
         Node::start(Parts { config, identity, storage, recovered, transport })
@@ -169,6 +170,28 @@ fn open(place: Place) -> Result<Box<dyn Storage>> {
         Place::Directory(path) => Box::new(FileStorage::open(path)?),
         Place::Own(storage) => storage,
     })
+}
+
+/// The peers, each named once; and, if they are `dialed`, each at an address of its own.
+fn distinct(list: Vec<(NodeId, String)>, dialed: bool) -> Result<BTreeMap<NodeId, String>> {
+    let wrong = |reason: String| Err(ErrorKind::Config { reason }.into());
+    let has_others = list.len() > 1;
+    let mut peers = BTreeMap::new();
+    for (id, address) in list {
+        let port = address
+            .rsplit_once(':')
+            .and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>().ok()).flatten());
+        if dialed && has_others && port.is_none() {
+            return wrong(format!("the address of peer {id}, {address:?}, is not host:port"));
+        }
+        if let Some((other, _)) = peers.iter().find(|(_, taken)| dialed && has_others && **taken == address) {
+            return wrong(format!("the peers {other} and {id} have the same address, {address}"));
+        }
+        if peers.insert(id, address).is_some() {
+            return wrong(format!("the peers name member {id} twice"));
+        }
+    }
+    Ok(peers)
 }
 
 fn reach(

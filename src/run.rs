@@ -23,6 +23,7 @@ const WRITES_PER_SYNC: usize = 1024;
 
 /// A running node. Dropped, it stops: leadership is handed over, whoever waits is answered, threads end.
 #[derive(Debug)]
+#[must_use = "a node that is dropped stops"]
 pub struct Node {
     client: Client,
     mail: Sender<Mail>,
@@ -55,7 +56,9 @@ impl Node {
     }
 
     /// Stops the node and waits until it has let go of its directory and its port. If it leads, leadership is
-    /// handed over first, so that the cluster does not have to wait for an election.
+    /// handed over first, so that the cluster does not have to wait for an election. Blocks for as long as that
+    /// takes, up to about one election timeout, and so does dropping the node: in asynchronous code, do it on a
+    /// thread for blocking work.
     pub fn stop(self) {}
 
     pub(crate) fn start(parts: Parts) -> Result<Node> {

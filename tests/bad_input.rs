@@ -501,7 +501,7 @@ fn port_in_use() {
         || Node::builder().data_dir(scratch.path()).peers([(1, address.clone()), (2, "b:1".into())]);
     listens_in_vain(builder(), &address);
     drop(taken);
-    builder().start().expect("port and directory are free again");
+    drop(builder().start().expect("port and directory are free again"));
 }
 
 #[test]

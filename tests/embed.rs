@@ -86,6 +86,64 @@ fn transactions_locks_and_elections() {
 }
 
 #[test]
+fn tasks_that_share_a_lease_exclude_each_other() {
+    let node = Node::builder().start().unwrap();
+    let store = node.client();
+    block_on(async {
+        let lease = store.lease(Duration::from_secs(10)).await?;
+        let first = kvorum::lock::lock(&store, "l", &lease).await?;
+        assert!(kvorum::lock::try_lock(&store, "l", &lease).await?.is_none());
+        assert!(first.is_held().await?, "the attempt of another task changes nothing");
+        // A place that was given up before it was seen to be taken is nobody's.
+        let given_up = Box::pin(kvorum::lock::lock(&store, "l", &lease));
+        assert!(kvorum::block_on_timeout(given_up, Duration::ZERO).is_none());
+        first.unlock().await?;
+        let second = kvorum::lock::lock(&store, "l", &lease).await?;
+        assert!(second.is_held().await?);
+        kvorum::Result::Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_lock_that_was_taken_before_the_compaction_is_waited_for_in_peace() {
+    let node = Node::builder().start().unwrap();
+    let store = node.client();
+    let lease = block_on(store.lease(Duration::from_secs(10))).unwrap();
+    let first = block_on(kvorum::lock::lock(&store, "l", &lease)).unwrap();
+    let revision = store.put("x", "y").wait().unwrap().revision();
+    store.compact(revision).wait().unwrap();
+    let mut waits = Box::pin(kvorum::lock::lock(&store, "l", &lease));
+    let mut looks = 0;
+    let counted = std::future::poll_fn(|context| {
+        looks += 1;
+        waits.as_mut().poll(context)
+    });
+    assert!(kvorum::block_on_timeout(counted, Duration::from_millis(300)).is_none());
+    assert!(looks < 20, "it looked {looks} times");
+    drop(first);
+}
+
+#[test]
+fn leadership_is_handed_over_without_refusing_anybody() {
+    let network = MemoryNetwork::new();
+    let nodes = three(&network);
+    let stores: Vec<_> = nodes.values().map(Node::client).collect();
+    stores[0].put("k", "0").wait().unwrap();
+    for round in 0..20 {
+        let answers: Vec<_> =
+            (0..90).map(|i| stores[i % 3].put(format!("k{i}"), round.to_string())).collect();
+        let to = 1 + round % 3;
+        for store in &stores {
+            drop(store.transfer_leadership(to));
+        }
+        for answer in answers {
+            answer.wait().unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_session_makes_writes_safe_to_repeat() {
     let node = Node::builder().start().unwrap();
     let store = block_on(node.client().open_session()).unwrap();

@@ -1,6 +1,7 @@
 //! The handle with which a service uses its node.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -312,6 +313,12 @@ impl Client {
     /// [`ErrorKind::NotLeader`]; [`ErrorKind::Config`] if `to` is no voter.
     pub fn transfer_leadership(&self, to: NodeId) -> Answer<()> {
         self.ask(Request::TransferLeader(to), ErrorKind::Stopped.into(), |_| Ok(()))
+    }
+
+    /// Something to tell one key of this node's from any other, ever.
+    pub(crate) fn unique(&self) -> String {
+        let count = self.shared.unique.fetch_add(1, Ordering::Relaxed);
+        format!("{:x}-{:x}-{count:x}", self.shared.identity.node, self.shared.identity.incarnation)
     }
 
     /// Asks for a transfer without waiting for the answer; answers whether the node still listens.

@@ -139,16 +139,19 @@ impl Config {
             return wrong("0 is not a node id");
         }
         if voters != self.voters {
-            return wrong("the voters must be sorted, each named once");
+            return wrong("the voters (peers) must be sorted, each named once");
         }
         if !voters.contains(&self.node) {
-            return wrong("the voters do not name this node");
-        }
-        if self.heartbeat < Duration::from_millis(1) || self.election_timeout < 5 * self.heartbeat {
-            return wrong("the election timeout must be at least 5 heartbeats, a heartbeat at least 1 ms");
+            return wrong(&format!(
+                "the voters (peers) {:?} do not name this member, {}",
+                self.voters, self.node
+            ));
         }
         if self.election_timeout > Duration::from_secs(50) {
             return wrong("the election timeout may be 50 s at most");
+        }
+        if self.heartbeat < Duration::from_millis(1) || self.heartbeat > self.election_timeout / 5 {
+            return wrong("the election timeout must be at least 5 heartbeats, a heartbeat at least 1 ms");
         }
         if self.limits.request_bytes > 64 << 20 || self.limits.txn_depth > 32 {
             return wrong("requests may have 64 MiB at most and transactions be nested 32 deep");

@@ -3,6 +3,7 @@
 //! [`Driver::turn`] is one round of it. In production a thread calls it whenever mail comes or the deadline
 //! is reached; in a simulation, the simulator does. It owns no thread and no clock itself.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
 use crossbeam::channel::Sender;
@@ -87,6 +88,7 @@ impl Driver {
             state: node.state().clone(),
             view: Mutex::new(node.view()),
             hub: Hub::default(),
+            unique: AtomicU64::new(1),
         });
         Driver {
             node,
@@ -118,6 +120,8 @@ impl Driver {
             self.take_in(now, mail);
         }
         if self.node.deadline() <= now {
+            // Watches that were opened in the past are woken without an entry that says so.
+            self.wake();
             self.renew_leases(now);
         }
         self.node.handle(now, Input::Tick);
@@ -266,6 +270,7 @@ impl Driver {
                 self.answer(Time::NEVER, token, result);
             }
         }
+        *self.shared.view.lock() = self.node.view();
         self.lose_leases();
         self.shared.hub.end(ErrorKind::Stopped);
     }

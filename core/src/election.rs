@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::client::{Client, copied};
 use crate::error::{ErrorKind, Result};
-use crate::ids::Revision;
+use crate::ids::{LeaseId, Revision};
 use crate::lease::Lease;
 use crate::lock::Place;
 use crate::request::{
@@ -16,15 +16,18 @@ use crate::request::{
 };
 use crate::watch::Watch;
 
-/// A leadership that was won. It ends with [`Leadership::resign`] or with its lease.
+/// A leadership that was won. Dropped, it is given up (without waiting for the answer); it also ends with its
+/// lease.
 #[derive(Debug)]
+#[must_use = "a leadership that is dropped is given up"]
 pub struct Leadership {
     client: Client,
     place: Place,
-    lease: i64,
+    lease: LeaseId,
 }
 
 /// Waits to become the leader of the election called `name`, under `lease`, with `value` for all to see.
+/// Whoever gives up waiting (its future is dropped) leaves the queue.
 ///
 /// # Errors
 ///
@@ -37,25 +40,8 @@ pub async fn campaign(
     value: impl AsRef<[u8]>,
 ) -> Result<Leadership> {
     let place = Place::queue(client, name, lease, copied(value)).await?;
-    let mut candidate = Candidate { place, has_won: false };
-    candidate.place.wait().await?;
-    candidate.has_won = true;
-    Ok(Leadership { client: client.clone(), place: candidate.place.clone(), lease: lease.id() })
-}
-
-/// Whoever fails, or gives up waiting (its future is dropped), must not become the leader behind its owner's
-/// back.
-struct Candidate {
-    place: Place,
-    has_won: bool,
-}
-
-impl Drop for Candidate {
-    fn drop(&mut self) {
-        if !self.has_won {
-            self.place.leave_behind();
-        }
-    }
+    place.wait().await?;
+    Ok(Leadership { client: client.clone(), place, lease: lease.id() })
 }
 
 /// The leader of the election called `name`, with its value; `None` if there is none.

@@ -61,7 +61,8 @@ impl From<ErrorKind> for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error").field("kind", &self.kind).field("outcome", &self.outcome).finish()
+        // This is what `fn main() -> Result<()>` and `unwrap` print.
+        write!(f, "{self} [{:?}, {:?}]", self.outcome, self.kind)
     }
 }
 
@@ -257,6 +258,9 @@ impl fmt::Display for ErrorKind {
             FutureRevision { requested, current } => {
                 write!(f, "revision {requested} lies in the future, the newest is {current}")
             }
+            Compacted { requested, compacted } if requested == compacted => {
+                write!(f, "everything before revision {compacted} is compacted already")
+            }
             Compacted { requested, compacted } => {
                 write!(f, "revision {requested} is compacted, the oldest readable is {compacted}")
             }
@@ -280,10 +284,14 @@ impl fmt::Display for ErrorKind {
             Config { reason } => write!(f, "the configuration is wrong: {reason}"),
             DirectoryInUse { path } => write!(f, "{path} is in use by a running node"),
             WrongMember { expected, found } => {
-                write!(f, "the data belongs to member {found}, this is member {expected}")
+                write!(f, "the storage belongs to member {found}, this is member {expected}")
             }
             WrongCluster { expected, found } => {
-                write!(f, "cluster {found:016x} met, this is cluster {expected:016x}")
+                write!(
+                    f,
+                    "the storage belongs to cluster {found:016x}, this is cluster {expected:016x} (a cluster is its \
+                     name and the ids of its first members; neither can change)"
+                )
             }
             Corrupt { path, offset, reason } => write!(f, "{path} is damaged at byte {offset}: {reason}"),
             Version { path, found, supported } => {

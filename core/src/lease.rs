@@ -20,6 +20,7 @@ use crate::time::Time;
 /// Whoever must not go on without the lease asks [`Lease::is_lost`] before each step, or waits for
 /// [`Lease::lost`]; and, to be safe from pauses between asking and acting, uses fencing tokens (see
 /// [`crate::lock`]).
+#[must_use = "a lease that is dropped is not renewed"]
 pub struct Lease {
     client: Client,
     keeper: Arc<Keeper>,

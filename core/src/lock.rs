@@ -10,67 +10,67 @@ use bytes::Bytes;
 
 use crate::client::Client;
 use crate::error::{ErrorKind, Result};
-use crate::ids::Revision;
+use crate::ids::{LeaseId, Revision};
 use crate::lease::Lease;
 use crate::request::{
-    Compare, CompareResult, DeleteRangeRequest, EventKind, KeyValue, PutRequest, RangeRequest, ResponseKind,
-    SortOrder, SortTarget, TxnRequest, WatchRequest,
+    Compare, CompareResult, EventKind, KeyValue, PutRequest, RangeRequest, SortOrder, SortTarget,
+    WatchRequest,
 };
 use crate::watch::WatchItem;
 
-/// A place in the queue for a name: held, or waited for. The oldest one under the name owns it.
-#[derive(Clone, Debug)]
+/// A place in the queue for a name: held, or waited for. The oldest one under the name owns it. Dropped, it is
+/// left (without waiting for the answer), also if it was not even seen to be taken: whoever gives up must not
+/// come to own the name behind its own back.
+#[derive(Debug)]
 pub(crate) struct Place {
     client: Client,
     pub(crate) key: Bytes,
     pub(crate) created: Revision,
     prefix: String,
+    lease: LeaseId,
+    is_left: bool,
 }
 
 impl Place {
-    /// Queues for `name`, with `value` for others to see. The same lease queues once.
+    /// Queues for `name`, with `value` for others to see. Every call queues anew, under a key of its own: two
+    /// tasks that share a lease exclude each other like any others.
     pub(crate) async fn queue(client: &Client, name: &str, lease: &Lease, value: Bytes) -> Result<Place> {
         let prefix = format!("{name}/");
-        let key = Bytes::from(format!("{prefix}{:x}", lease.id()));
+        let key = Bytes::from(format!("{prefix}{:x}-{}", lease.id(), client.unique()));
         let put = PutRequest { key: key.clone(), value, lease: lease.id(), ..PutRequest::default() };
-        let txn = TxnRequest::new()
-            .when(Compare::create_revision(&key, CompareResult::Equal, 0))
-            .then(put)
-            .otherwise(RangeRequest::key(&key));
-        let response = client.txn(txn).await?;
-        let at = response.header.map_or(0, |header| header.revision);
-        let created = match response.responses.into_iter().next().and_then(|op| op.response) {
-            Some(ResponseKind::Range(range)) => range.kvs.first().map_or(at, |kv| kv.create_revision),
-            _ => at,
-        };
-        Ok(Place { client: client.clone(), key, created, prefix })
+        let (client, lease) = (client.clone(), lease.id());
+        let mut place = Place { client, key, created: 0, prefix, lease, is_left: false };
+        let answer = place.client.put_request(put);
+        place.created = answer.await?.header.map_or(0, |header| header.revision);
+        Ok(place)
     }
 
     /// Waits until nobody is before this place, then makes sure that it is still there.
     pub(crate) async fn wait(&self) -> Result<()> {
-        while let Some(before) = self.before().await? {
-            self.gone(&before).await?;
+        while let (Some(before), revision) = self.before().await? {
+            self.gone(&before, revision).await?;
         }
         if self.is_held().await? { Ok(()) } else { Err(self.lost()) }
     }
 
     fn lost(&self) -> crate::Error {
-        let id = self.key.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        let id = std::str::from_utf8(id).ok().and_then(|hex| u64::from_str_radix(hex, 16).ok());
-        ErrorKind::LeaseNotFound { id: id.unwrap_or(0) as i64 }.into()
+        ErrorKind::LeaseNotFound { id: self.lease }.into()
     }
 
-    /// The newest place before this one.
-    async fn before(&self) -> Result<Option<KeyValue>> {
+    /// The newest place before this one, and the revision at which that was so.
+    async fn before(&self) -> Result<(Option<KeyValue>, Revision)> {
         let mut older = RangeRequest::prefix(&self.prefix)
             .sorted_by(SortTarget::Create, SortOrder::Descend)
             .with_limit(1);
         older.max_create_revision = self.created - 1;
-        Ok(self.client.range(older).await?.kvs.pop())
+        let mut response = self.client.range(older).await?;
+        Ok((response.kvs.pop(), response.revision()))
     }
 
-    async fn gone(&self, before: &KeyValue) -> Result<()> {
-        let mut watch = self.client.watch(WatchRequest::key(&before.key).from(before.mod_revision + 1))?;
+    /// Waits until a place that was there at `revision` is not. (It may have been taken long before: what
+    /// happened then may be compacted, and does not matter.)
+    async fn gone(&self, before: &KeyValue, revision: Revision) -> Result<()> {
+        let mut watch = self.client.watch(WatchRequest::key(&before.key).from(revision + 1))?;
         while let Some(item) = watch.next().await {
             let is_gone = match item {
                 Ok(WatchItem::Events(events)) => {
@@ -97,23 +97,26 @@ impl Place {
         Compare::create_revision(&self.key, CompareResult::Equal, self.created)
     }
 
-    pub(crate) async fn leave(&self) -> Result<()> {
-        let delete = TxnRequest::new().when(self.still_there()).then(DeleteRangeRequest::key(&self.key));
-        self.client.txn(delete).await.map(|_| ())
+    pub(crate) async fn leave(mut self) -> Result<()> {
+        self.is_left = true;
+        let answer = self.client.delete(&self.key);
+        answer.await.map(|_| ())
     }
+}
 
-    /// Leaves without waiting for the answer.
-    pub(crate) fn leave_behind(&self) {
-        let delete = TxnRequest::new().when(self.still_there()).then(DeleteRangeRequest::key(&self.key));
-        drop(self.client.txn(delete));
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.is_left {
+            drop(self.client.delete(&self.key));
+        }
     }
 }
 
 /// A lock that is held. Dropped, it is released (without waiting for the answer); it also ends with its lease.
 #[derive(Debug)]
+#[must_use = "a lock that is dropped is released"]
 pub struct LockGuard {
     place: Place,
-    is_released: bool,
 }
 
 /// Waits for the lock called `name`, under `lease`, and takes it.
@@ -133,10 +136,8 @@ pub struct LockGuard {
 /// ```
 pub async fn lock(client: &Client, name: &str, lease: &Lease) -> Result<LockGuard> {
     let place = Place::queue(client, name, lease, Bytes::new()).await?;
-    // From here on, whoever gives up waiting leaves the queue.
-    let guard = LockGuard { place, is_released: false };
-    guard.place.wait().await?;
-    Ok(guard)
+    place.wait().await?;
+    Ok(LockGuard { place })
 }
 
 /// Takes the lock called `name` if nobody has it; `None` if somebody does.
@@ -146,13 +147,11 @@ pub async fn lock(client: &Client, name: &str, lease: &Lease) -> Result<LockGuar
 /// See [`lock`].
 pub async fn try_lock(client: &Client, name: &str, lease: &Lease) -> Result<Option<LockGuard>> {
     let place = Place::queue(client, name, lease, Bytes::new()).await?;
-    let mut guard = LockGuard { place, is_released: false };
-    if guard.place.before().await?.is_some() {
-        guard.is_released = true;
-        guard.place.leave().await?;
+    if place.before().await?.0.is_some() {
+        place.leave().await?;
         return Ok(None);
     }
-    Ok(Some(guard))
+    Ok(Some(LockGuard { place }))
 }
 
 impl LockGuard {
@@ -186,16 +185,7 @@ impl LockGuard {
     /// # Errors
     ///
     /// See [`Client`].
-    pub async fn unlock(mut self) -> Result<()> {
-        self.is_released = true;
+    pub async fn unlock(self) -> Result<()> {
         self.place.leave().await
-    }
-}
-
-impl Drop for LockGuard {
-    fn drop(&mut self) {
-        if !self.is_released {
-            self.place.leave_behind();
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! What a node's driver shares with its clients.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -20,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) state: Arc<RwLock<State>>,
     pub(crate) view: Mutex<View>,
     pub(crate) hub: Hub,
+    /// Counts keys that must be like no other.
+    pub(crate) unique: AtomicU64,
 }
 
 impl Shared {

@@ -217,6 +217,81 @@ impl TxnRequest {
     }
 }
 
+impl RangeRequest {
+    /// Leaves the values out.
+    pub fn without_values(mut self) -> RangeRequest {
+        self.keys_only = true;
+        self
+    }
+
+    /// Answers with the count only.
+    pub fn counting(mut self) -> RangeRequest {
+        self.count_only = true;
+        self
+    }
+}
+
+impl Event {
+    /// Whether the key was written (or else deleted).
+    pub fn is_put(&self) -> bool {
+        self.kind == EventKind::Put as i32
+    }
+
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        self.kv.as_ref().map_or(&[], |kv| &kv.key)
+    }
+
+    /// The value; empty for a deleted key.
+    pub fn value(&self) -> &[u8] {
+        self.kv.as_ref().map_or(&[], |kv| &kv.value)
+    }
+
+    /// The revision at which it happened.
+    pub fn revision(&self) -> Revision {
+        self.kv.as_ref().map_or(0, |kv| kv.mod_revision)
+    }
+}
+
+impl ResponseOp {
+    /// The answer to a read.
+    pub fn as_range(&self) -> Option<&RangeResponse> {
+        match &self.response {
+            Some(ResponseKind::Range(range)) => Some(range),
+            _ => None,
+        }
+    }
+
+    /// The answer to a put.
+    pub fn as_put(&self) -> Option<&PutResponse> {
+        match &self.response {
+            Some(ResponseKind::Put(put)) => Some(put),
+            _ => None,
+        }
+    }
+
+    /// The answer to a delete.
+    pub fn as_delete(&self) -> Option<&DeleteRangeResponse> {
+        match &self.response {
+            Some(ResponseKind::DeleteRange(delete)) => Some(delete),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! revision_of {
+    ($($response:ty),*) => {$(
+        impl $response {
+            /// The store's revision when the request took effect.
+            pub fn revision(&self) -> Revision {
+                self.header.as_ref().map_or(0, |header| header.revision)
+            }
+        }
+    )*};
+}
+
+revision_of!(PutResponse, DeleteRangeResponse, RangeResponse, TxnResponse, CompactionResponse);
+
 macro_rules! into_op {
     ($($request:ty => $kind:ident),*) => {$(
         impl From<$request> for RequestOp {

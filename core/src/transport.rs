@@ -179,7 +179,7 @@ pub struct ForwardedCommand {
     pub command: Bytes,
 }
 
-/// Commands that the leader of a term did not propose and never will.
+/// Commands that the leader of a term did not propose, and never will unless they are sent again.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Refused {
     /// The term.
@@ -191,6 +191,9 @@ pub struct Refused {
     /// The numbers that their origin gave them.
     #[prost(uint64, repeated, tag = "3")]
     pub requests: Vec<u64>,
+    /// Only not now, not for good: leadership is being handed over. They are to be sent again.
+    #[prost(bool, tag = "4")]
+    pub again: bool,
 }
 
 /// A lease operation that only the leader can answer.

@@ -174,7 +174,8 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Timeout`] if nothing came; the watch goes on. Whatever ended the watch otherwise.
+    /// [`ErrorKind::Timeout`] if nothing came; the watch goes on. Whatever ended the watch otherwise; after
+    /// that, `Ok(None)`.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<WatchItem>> {
         match block_on_timeout(self.next(), timeout) {
             None => Err(ErrorKind::Timeout.into()),

@@ -95,6 +95,16 @@ impl Pending {
         if is_meant { self.take(request) } else { None }
     }
 
+    /// These did not reach the log of `term`'s leader: they are overdue at once. (Nothing is taken back: the
+    /// word may be late, and they may be in the log by now.)
+    pub(super) fn hurry(&mut self, requests: &[u64], term: Term) {
+        for &request in requests {
+            if let Some(waiting) = self.get_mut(request).filter(|waiting| waiting.sent == Some(term)) {
+                waiting.sent_at = Time::ZERO;
+            }
+        }
+    }
+
     /// The next one to send, marked as sent in `term`.
     pub(super) fn send_next(&mut self, now: Time, term: Term) -> Option<(u64, Bytes)> {
         while let Some(request) = self.unsent.pop_front() {

@@ -38,6 +38,13 @@ impl Forwarded {
         self.floors.clear();
     }
 
+    /// It was not dealt with after all.
+    fn forget(&mut self, from: NodeId, incarnation: Incarnation, requests: &[u64]) {
+        if let Some(seen) = self.seen.get_mut(&(from, incarnation)) {
+            requests.iter().for_each(|request| _ = seen.remove(request));
+        }
+    }
+
     fn is_new(&mut self, from: NodeId, incarnation: Incarnation, request: u64) -> bool {
         let who = (from, incarnation);
         if self.floors.get(&who).is_some_and(|floor| request < *floor) {
@@ -174,7 +181,9 @@ impl Node {
                 continue;
             }
             let size = command.len() as u64;
-            let may_propose = size <= room && self.is_fair(from, incarnation, request, &command);
+            // One always fits, lest a large one never do.
+            let has_room = size <= room || (self.applied.uncommitted() == 0 && commands.is_empty());
+            let may_propose = has_room && self.is_fair(from, incarnation, request, &command);
             room = room.saturating_sub(size);
             if may_propose {
                 commands.push((request, command));
@@ -183,12 +192,16 @@ impl Node {
             }
         }
         let (numbers, commands): (Vec<_>, Vec<_>) = commands.into_iter().unzip();
+        let term = forward.term;
         if !self.propose(commands) {
-            refused.extend(numbers);
+            // Raft takes none while leadership is handed over: the next leader will.
+            self.forwarded.forget(from, incarnation, &numbers);
+            let again = Refused { term, incarnation, requests: numbers, again: true };
+            self.send(from, Body::Refused(again));
         }
         if !refused.is_empty() {
-            let term = forward.term;
-            self.send(from, Body::Refused(Refused { term, incarnation, requests: refused }));
+            let refused = Refused { term, incarnation, requests: refused, again: false };
+            self.send(from, Body::Refused(refused));
         }
     }
 
@@ -219,6 +232,9 @@ impl Node {
     pub(super) fn on_refused(&mut self, refused: Refused) {
         if refused.incarnation != self.identity.incarnation {
             return;
+        }
+        if refused.again {
+            return self.pending.hurry(&refused.requests, refused.term);
         }
         for request in refused.requests {
             if let Some(waiting) = self.pending.refuse(request, refused.term) {
@@ -268,5 +284,7 @@ mod tests {
             assert!(forwarded.is_new(2, 1, request));
         }
         assert!(!forwarded.is_new(2, 1, 7), "what was forgotten is not new");
+        forwarded.forget(2, 1, &[20_000]);
+        assert!(forwarded.is_new(2, 1, 20_000), "what raft did not take may come again");
     }
 }

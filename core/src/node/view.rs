@@ -15,9 +15,12 @@ pub enum Role {
     Candidate,
     /// It leads.
     Leader,
+    /// It halted itself, or was stopped: it takes no part any more.
+    Ended,
 }
 
-/// What can be seen of a node.
+/// The consensus side of a node, as of the end of its last turn: what a [`crate::Status`] says of the state
+/// beside it may be a moment newer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
     /// What it is to its cluster.
@@ -55,13 +58,15 @@ impl Node {
     /// What can be seen of it.
     pub fn view(&self) -> View {
         let raft = &self.raft.raft;
+        let has_ended = self.halted.is_some();
         View {
             role: match raft.state {
+                _ if has_ended => Role::Ended,
                 StateRole::Leader => Role::Leader,
                 StateRole::Follower => Role::Follower,
                 StateRole::Candidate | StateRole::PreCandidate => Role::Candidate,
             },
-            leader: raft.leader_id,
+            leader: if has_ended { 0 } else { raft.leader_id },
             term: raft.term,
             last_index: raft.raft_log.last_index(),
             commit: raft.raft_log.committed,

@@ -11,15 +11,15 @@ pub(super) const NAME: &str = "identity";
 
 const MAGIC: &[u8; 8] = b"KVORUMID";
 const VERSION: u32 = 1;
-const SIZE: usize = 48;
+const SIZE: usize = 56;
 const SUM: usize = SIZE - 4;
 
-/// As it lies in the file.
-pub(super) fn encode(identity: &Identity) -> Vec<u8> {
+/// As it lies in the file: whose data it is, and the number of a segment that there was (0: none yet).
+pub(super) fn encode(identity: &Identity, segment: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(SIZE);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
-    for number in [identity.cluster, identity.node, identity.directory, identity.incarnation] {
+    for number in [identity.cluster, identity.node, identity.directory, identity.incarnation, segment] {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
     let sum = crc32c::crc32c(&bytes);
@@ -28,7 +28,7 @@ pub(super) fn encode(identity: &Identity) -> Vec<u8> {
 }
 
 /// Reads it back.
-pub(super) fn decode(bytes: &[u8], path: &str) -> Result<Identity> {
+pub(super) fn decode(bytes: &[u8], path: &str) -> Result<(Identity, u64)> {
     let corrupt = |reason: &str| ErrorKind::Corrupt { path: path.into(), offset: 0, reason: reason.into() };
     if bytes.len() != SIZE {
         return Err(corrupt("the identity has not its size").into());
@@ -47,11 +47,12 @@ pub(super) fn decode(bytes: &[u8], path: &str) -> Result<Identity> {
     fields(&mut take).ok_or_else(|| corrupt("the identity is too short").into())
 }
 
-fn fields(take: &mut Take) -> Option<Identity> {
-    Some(Identity {
+fn fields(take: &mut Take) -> Option<(Identity, u64)> {
+    let identity = Identity {
         cluster: take.u64()?,
         node: take.u64()?,
         directory: take.u64()?,
         incarnation: take.u64()?,
-    })
+    };
+    Some((identity, take.u64()?))
 }

@@ -128,7 +128,8 @@ impl FileStorage {
         self.health.watch(synced, || format!("syncing the directory {}", self.disk.describe("")))
     }
 
-    fn read_identity(&self, names: &[String]) -> Result<Option<Identity>> {
+    /// Whose data this is, and the number of a segment that there was.
+    fn read_identity(&self, names: &[String]) -> Result<Option<(Identity, u64)>> {
         if !names.iter().any(|n| n == identity::NAME) {
             return Ok(None);
         }
@@ -148,9 +149,11 @@ impl FileStorage {
         let path = self.disk.describe("");
         let names = self.disk.list().map_err(|e| cannot_read(&path, &e))?;
         self.clean(&names)?;
-        self.identity = self.read_identity(&names)?;
+        let owner = self.read_identity(&names)?;
+        self.identity = owner.map(|(identity, _)| identity);
         let mut numbers: Vec<u64> = names.iter().filter_map(|n| header::number_in(n)).collect();
         numbers.sort_unstable();
+        self.miss_segments(owner.map_or(0, |(_, segment)| segment), &numbers)?;
         let segment_bytes = self.options.segment_bytes;
         let (replay, wal) =
             recover::recover(&self.disk, &self.health, &numbers, self.identity.as_ref(), segment_bytes)?;
@@ -163,6 +166,17 @@ impl FileStorage {
             base,
             entries: replay.entries,
         })
+    }
+
+    /// The log does not end before the segment that the identity knows of: what was acknowledged in it would
+    /// be forgotten without a word.
+    fn miss_segments(&self, known: u64, numbers: &[u64]) -> Result<()> {
+        if numbers.last().copied().unwrap_or(0) >= known {
+            return Ok(());
+        }
+        let path = self.disk.describe(&header::name_of(known));
+        let reason = "the segment is missing, and the log with it".into();
+        Err(ErrorKind::Corrupt { path, offset: 0, reason }.into())
     }
 
     /// Sorts the images there are into whole ones and damaged ones, by their headers and footers.
@@ -238,12 +252,9 @@ impl Storage for FileStorage {
             let reason = format!("the directory is {:016x} and cannot become another", owner.directory);
             return Err(ErrorKind::Config { reason }.into());
         }
-        let bytes = identity::encode(identity);
-        let written = wal::write_aside(&*self.disk, identity::NAME, &bytes);
-        self.health.watch(written, || format!("writing {}", self.disk.describe(identity::NAME)))?;
         self.identity = Some(*identity);
         self.wal()?.set_owner(Some(identity));
-        Ok(())
+        self.wal()?.write_owner()
     }
 
     fn append(&mut self, batches: &[Batch]) -> Result<()> {

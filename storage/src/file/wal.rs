@@ -9,6 +9,7 @@ use kvorum_core::storage::{Batch, HardState, Identity, LogPosition};
 
 use super::header::{Header, name_of, salt};
 use super::health::Health;
+use super::identity;
 use super::record;
 use super::replay::Replay;
 use super::sector::{SECTOR, put, seal, stamp_of};
@@ -43,8 +44,7 @@ pub(super) struct Wal {
     disk: Arc<dyn Disk>,
     health: Health,
     segment_bytes: u64,
-    directory: u64,
-    incarnation: u64,
+    owner: Option<Identity>,
     /// All segments there are, oldest first.
     segments: Vec<u64>,
     current: Option<Segment>,
@@ -61,8 +61,7 @@ impl Wal {
             disk,
             health,
             segment_bytes,
-            directory: 0,
-            incarnation: 0,
+            owner: None,
             segments: Vec::new(),
             current: None,
             group: 1,
@@ -74,8 +73,15 @@ impl Wal {
 
     /// Whose name new segments bear.
     pub(super) fn set_owner(&mut self, identity: Option<&Identity>) {
-        self.directory = identity.map_or(0, |i| i.directory);
-        self.incarnation = identity.map_or(0, |i| i.incarnation);
+        self.owner = identity.copied();
+    }
+
+    /// Writes the owner down, and with it which segment is the newest: if that is gone one day, it is missed.
+    pub(super) fn write_owner(&mut self) -> Result<()> {
+        let Some(owner) = &self.owner else { return Ok(()) };
+        let bytes = identity::encode(owner, self.segments.last().copied().unwrap_or(0));
+        let written = write_aside(&*self.disk, identity::NAME, &bytes);
+        self.health.watch(written, || format!("writing {}", self.disk.describe(identity::NAME))).map(|_| ())
     }
 
     pub(super) fn path_of(&self, number: u64) -> String {
@@ -105,14 +111,16 @@ impl Wal {
     pub(super) fn begin(&mut self, birth: Birth) -> Result<()> {
         self.health.check()?;
         let number = self.segments.last().map_or(1, |last| last + 1);
-        let salt = salt([self.directory, self.incarnation, number, birth.group]);
+        let (directory, incarnation) =
+            self.owner.map_or((0, 0), |owner| (owner.directory, owner.incarnation));
+        let salt = salt([directory, incarnation, number, birth.group]);
         let carried =
             birth.carried.as_ref().map_or_else(Vec::new, |records| carry(records, birth.group, salt));
         let size = (SECTOR + carried.len()) as u64;
         let header = Header {
             number,
             salt,
-            directory: self.directory,
+            directory,
             born: size,
             previous_end: birth.previous_end,
             group: birth.group,
@@ -126,7 +134,7 @@ impl Wal {
         self.segments.push(number);
         self.current = Some(Segment { file, number, salt, size });
         self.group = birth.group + u64::from(birth.carried.is_some());
-        Ok(())
+        self.write_owner()
     }
 
     /// Writes the batches as one group, with one write and one sync.
