@@ -146,7 +146,7 @@ impl Builder {
         if self.peers.is_empty() {
             self.peers.push((self.id, String::new()));
         }
-        let peers = distinct(self.peers, self.transport.is_none())?;
+        let peers = distinct(self.id, self.peers, self.transport.is_none())?;
         let mut config = Config::new(self.id, peers.keys().copied());
         config.seed = random()?;
         config.is_volatile = matches!(self.storage, Place::Memory);
@@ -173,7 +173,7 @@ fn open(place: Place) -> Result<Box<dyn Storage>> {
 }
 
 /// The peers, each named once; and, if they are `dialed`, each at an address of its own.
-fn distinct(list: Vec<(NodeId, String)>, dialed: bool) -> Result<BTreeMap<NodeId, String>> {
+fn distinct(me: NodeId, list: Vec<(NodeId, String)>, dialed: bool) -> Result<BTreeMap<NodeId, String>> {
     let wrong = |reason: String| Err(ErrorKind::Config { reason }.into());
     let has_others = list.len() > 1;
     let mut peers = BTreeMap::new();
@@ -181,7 +181,9 @@ fn distinct(list: Vec<(NodeId, String)>, dialed: bool) -> Result<BTreeMap<NodeId
         let port = address
             .rsplit_once(':')
             .and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>().ok()).flatten());
-        if dialed && has_others && port.is_none() {
+        // This member's own address may stay empty, if it is told where to listen.
+        let is_needed = dialed && has_others && !(id == me && address.is_empty());
+        if is_needed && port.is_none() {
             return wrong(format!("the address of peer {id}, {address:?}, is not host:port"));
         }
         if let Some((other, _)) = peers.iter().find(|(_, taken)| dialed && has_others && **taken == address) {

@@ -459,13 +459,17 @@ fn wrong(builder: Builder, words: &str) {
 
 #[test]
 fn peer_list_without_oneself() {
-    wrong(Node::builder().id(4).peers([(1, "a:1"), (2, "b:1"), (3, "c:1")]), "do not name this node");
+    wrong(Node::builder().id(4).peers([(1, "a:1"), (2, "b:1"), (3, "c:1")]), "do not name this member");
 }
 
 #[test]
 fn contradictory_configuration() {
     wrong(Node::builder().id(0), "0 is not a node id");
     wrong(Node::builder().heartbeat(Duration::from_secs(1)), "5 heartbeats");
+    wrong(Node::builder().heartbeat(Duration::MAX), "5 heartbeats");
+    wrong(Node::builder().peers([(1, "a:1"), (2, "b:1"), (2, "c:1")]), "twice");
+    wrong(Node::builder().peers([(1, "a:1"), (2, "b")]), "host:port");
+    wrong(Node::builder().peers([(1, "a:1"), (2, "a:1")]), "same address");
     wrong(Node::builder().election_timeout(Duration::from_secs(51)), "50 s");
     wrong(Node::builder().tune(|config| config.limits.request_bytes = 65 << 20), "64 MiB");
     wrong(Node::builder().peers([(1, ""), (2, "b:1")]), "address to listen on");
