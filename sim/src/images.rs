@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use kvorum_core::ids::Index;
 use kvorum_core::mail::Mail;
 use kvorum_core::storage::ImageSource;
-use kvorum_core::transport::{Envelope, ImageReceiver, Incoming};
+use kvorum_core::transport::{Body, Envelope, ImageReceiver, Incoming};
 
 use crate::world::{Event, World};
 
@@ -129,8 +130,16 @@ impl World {
 
     fn end_image(&mut self, transfer: &Transfer, stored: bool, after: Duration) {
         let envelope = &transfer.envelope;
-        let index = crate::world::image_index(envelope);
+        let index = image_index(envelope);
         let (to, node, epoch) = (envelope.to, envelope.from, transfer.from_epoch);
         self.after(after, Event::ImageSent { node, epoch, to, index, stored });
+    }
+}
+
+/// The image that a message introduces.
+fn image_index(envelope: &Envelope) -> Index {
+    match &envelope.body {
+        Some(Body::Raft(message)) => message.image.as_ref().map_or(0, |image| image.index),
+        _ => 0,
     }
 }

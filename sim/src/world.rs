@@ -8,7 +8,7 @@ use crossbeam::channel::Sender;
 use kvorum_core::ids::{Index, NodeId};
 use kvorum_core::mail::Mail;
 use kvorum_core::node::Role;
-use kvorum_core::transport::{Body, Envelope, Incoming};
+use kvorum_core::transport::{Envelope, Incoming};
 use kvorum_core::{Client, Config, Status, Time};
 use kvorum_storage::faulty::FaultyDisk;
 use kvorum_storage::{Disk, Options};
@@ -491,14 +491,6 @@ impl World {
         process.worker.work(&mut jobs);
         self.note(|| Seen::Synced(node));
         self.see_to_disk(node);
-    }
-}
-
-/// The image that a message introduces.
-pub(crate) fn image_index(envelope: &Envelope) -> Index {
-    match &envelope.body {
-        Some(Body::Raft(message)) => message.image.as_ref().map_or(0, |image| image.index),
-        _ => 0,
     }
 }
 
