@@ -22,6 +22,7 @@
 //! | --- | --- |
 //! | `world` | the loop: what happens next, and what follows |
 //! | `world/faults` | what can go wrong with a node |
+//! | `world/judging` | what the judge is shown |
 //! | `poll` | whether something is ready |
 //! | `host` | a machine and the process on it |
 //! | `net`, `post` | links that lose, repeat, delay and overtake; a node's end of them |

@@ -14,7 +14,7 @@ use kvorum_storage::faulty::FaultyDisk;
 use kvorum_storage::{Disk, Options};
 use prost::Message as _;
 
-use crate::host::{Host, everything};
+use crate::host::Host;
 use crate::images::Transfer;
 use crate::judge::Judge;
 use crate::net::Net;
@@ -23,6 +23,7 @@ use crate::post::Parcel;
 use crate::rng::{Purpose, Rng};
 
 mod faults;
+mod judging;
 
 pub(crate) enum Event {
     /// A node's driver takes a turn.
@@ -418,28 +419,6 @@ impl World {
                 Parcel::Message(envelope) => self.post(envelope),
                 Parcel::Image(envelope, source) => self.begin_image(envelope, source),
             }
-        }
-    }
-
-    fn judge_node(&mut self, node: NodeId, status: &Status) {
-        let now = self.now;
-        if self.is_unjudged {
-            return;
-        }
-        let host = self.hosts.get_mut(&node).and_then(|host| host.process.as_mut());
-        let Some(process) = host else { return };
-        let found = self.judge.status(status).and_then(|()| {
-            if !self.judge.pull(now, node, &mut process.watch)? {
-                let start_revision = status.compacted.max(1);
-                self.judge.excuse(start_revision);
-                let again = kvorum_core::request::WatchRequest { start_revision, ..everything() };
-                process.watch = process.client.watch(again).map_err(|error| error.to_string())?;
-                self.judge.pull(now, node, &mut process.watch)?;
-            }
-            Ok(())
-        });
-        if let Err(wrong) = found {
-            panic!("at {:?}: {wrong}", Duration::from_nanos(now.as_nanos()));
         }
     }
 
