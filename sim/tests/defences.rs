@@ -102,6 +102,19 @@ fn defence_6_a_leader_that_was_deposed_without_knowing_answers_no_read() {
 }
 
 #[test]
+fn etcd_15247_a_leader_that_is_cut_off_renews_no_lease() {
+    let (mut world, leader) = led(9, 3);
+    let granted = world.client(leader).unwrap().grant(Duration::from_secs(30));
+    let lease = world.wait(granted, 5 * SECOND).expect("in time").unwrap().id;
+    isolate(&mut world, leader);
+    let mut renewal = world.client(leader).unwrap().keep_alive(lease);
+    world.run(Duration::from_millis(200));
+    assert!(poll(&mut renewal).is_none(), "nobody has said that it still leads");
+    world.run(10 * SECOND);
+    assert!(poll(&mut renewal).is_none_or(|answer| answer.is_err()), "and nobody ever will");
+}
+
+#[test]
 fn defence_7_what_is_not_agreed_on_is_bounded_by_bytes_of_everything() {
     let mut world = World::new(6).nodes_with(3, |config| config.limits.uncommitted_bytes = 10_000);
     world.start_all();
