@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kvorum::request::{PutRequest, RangeRequest, TxnRequest, WatchRequest};
+use kvorum::request::{
+    CompactionRequest, LeaseTimeToLiveRequest, PutRequest, RangeRequest, TxnRequest, WatchRequest,
+};
 use kvorum::transports::MemoryNetwork;
 use kvorum::{Node, WatchItem, block_on};
 
@@ -83,6 +85,68 @@ fn transactions_locks_and_elections() {
         kvorum::Result::Ok(())
     })
     .unwrap();
+}
+
+#[test]
+fn a_watch_says_how_far_it_is_when_asked_and_by_itself() {
+    let node = Node::builder().start().unwrap();
+    let store = node.client();
+    let mut asked = store.watch(WatchRequest::key("quiet")).unwrap();
+    let mut timed = store.watch(WatchRequest::key("quiet").with_progress(Duration::from_millis(50))).unwrap();
+    let revision = store.put("loud", "v").wait().unwrap().revision();
+    asked.request_progress();
+    assert_eq!(asked.next_wait().unwrap().unwrap(), WatchItem::Progress(revision));
+    assert_eq!(timed.next_wait().unwrap().unwrap(), WatchItem::Progress(revision));
+    store.put("quiet", "no more").wait().unwrap();
+    asked.request_progress();
+    assert!(matches!(asked.next_wait(), Some(Ok(WatchItem::Events(_)))), "never before what it has to say");
+    assert_eq!(asked.next_wait().unwrap().unwrap(), WatchItem::Progress(revision + 1));
+}
+
+#[test]
+fn history_is_forgotten_by_number_and_by_age() {
+    use kvorum::AutoCompaction::{Age, Revisions};
+    for policy in [Revisions(50), Age(Duration::from_millis(200))] {
+        let node = Node::builder().auto_compaction(policy).start().unwrap();
+        let store = node.client();
+        while node.status().compacted == 0 {
+            store.put("k", "v").wait().unwrap();
+        }
+        let status = node.status();
+        assert!(status.compacted < status.revision, "{policy:?} keeps something");
+        assert!(store.get("k").wait().unwrap().is_some());
+    }
+}
+
+#[test]
+fn a_physical_compaction_is_answered() {
+    let node = Node::builder().start().unwrap();
+    let store = node.client();
+    for i in 0..1000 {
+        store.put("k", i.to_string()).wait().unwrap();
+    }
+    let request = CompactionRequest { revision: 1001, physical: true };
+    store.compact_request(request).wait().unwrap();
+    assert_eq!(node.status().sizes.versions, 1);
+}
+
+#[test]
+fn a_lease_tells_its_time_and_its_keys_on_any_node() {
+    let network = MemoryNetwork::new();
+    let nodes = three(&network);
+    let lease = nodes[&1].client().grant(Duration::from_secs(60)).wait().unwrap().id;
+    nodes[&2].client().put_request(PutRequest::new("k", "v").with_lease(lease)).wait().unwrap();
+    for node in nodes.values() {
+        let told =
+            node.client().time_to_live(LeaseTimeToLiveRequest { id: lease, keys: true }).wait().unwrap();
+        assert_eq!((told.granted_ttl, told.keys.len()), (60, 1));
+        assert!((50..=60).contains(&told.ttl), "{}", told.ttl);
+    }
+    nodes[&3].client().revoke(lease).wait().unwrap();
+    let gone =
+        nodes[&1].client().time_to_live(LeaseTimeToLiveRequest { id: lease, keys: true }).wait().unwrap();
+    assert_eq!((gone.ttl, nodes[&1].client().get("k").wait().unwrap()), (-1, None));
+    assert_eq!(nodes[&2].client().keep_alive(lease).wait().unwrap().ttl, 0);
 }
 
 #[test]

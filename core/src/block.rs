@@ -23,7 +23,8 @@ impl Wake for Unpark {
 /// Waits for a future on this thread.
 ///
 /// ```
-/// assert_eq!(kvorum_core::block_on(async { 1 + 1 }), 2);
+/// # use kvorum_core as kvorum;
+/// assert_eq!(kvorum::block_on(async { 1 + 1 }), 2);
 /// ```
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);

@@ -19,7 +19,8 @@ pub enum Outcome {
 /// Why a call failed, what became of it, and (in its `Display`) the facts.
 ///
 /// ```
-/// use kvorum_core::{Error, ErrorKind, Outcome};
+/// # use kvorum_core as kvorum;
+/// use kvorum::{Error, ErrorKind, Outcome};
 /// let e = Error::from(ErrorKind::LeaseNotFound { id: 7 });
 /// assert_eq!(e.outcome(), Outcome::NotApplied);
 /// assert_eq!(e.to_string(), "lease 7 does not exist or has ended");

@@ -93,7 +93,7 @@ impl FileStorage {
     ///
     /// [`ErrorKind::DirectoryInUse`], [`ErrorKind::Io`].
     pub fn with_disk(disk: Arc<dyn Disk>, options: Options) -> Result<FileStorage> {
-        let path = disk.describe("");
+        let path = disk.describe("").trim_end_matches('/').to_string();
         match disk.lock() {
             Ok(true) => {}
             Ok(false) => return Err(ErrorKind::DirectoryInUse { path }.into()),
