@@ -22,6 +22,19 @@ use crate::status::Status;
 use crate::watch::Watch;
 use crate::write::Write;
 
+/// Picks the one kind of answer that a write can have, and completes its header.
+macro_rules! headed {
+    ($kind:ident) => {
+        |response, shared, term| match response {
+            Response::$kind(mut answer) => {
+                shared.complete(&mut answer.header, term);
+                Some(answer)
+            }
+            _ => None,
+        }
+    };
+}
+
 /// A handle to a node. Cheap to clone, and usable from any thread and any runtime: every call hands its
 /// request over at once and returns an [`Answer`], which is a future and has [`Answer::wait`].
 ///
@@ -52,13 +65,7 @@ impl Client {
 
     /// Writes one key, with everything that a put can do.
     pub fn put_request(&self, request: PutRequest) -> Answer<PutResponse> {
-        self.write(Op::Put(request), |response, shared, term| match response {
-            Response::Put(mut put) => {
-                shared.complete(&mut put.header, term);
-                Some(put)
-            }
-            _ => None,
-        })
+        self.write(Op::Put(request), headed!(Put))
     }
 
     /// Deletes one key.
@@ -68,13 +75,7 @@ impl Client {
 
     /// Deletes keys, with everything that a delete can do.
     pub fn delete_request(&self, request: DeleteRangeRequest) -> Answer<DeleteRangeResponse> {
-        self.write(Op::DeleteRange(request), |response, shared, term| match response {
-            Response::DeleteRange(mut delete) => {
-                shared.complete(&mut delete.header, term);
-                Some(delete)
-            }
-            _ => None,
-        })
+        self.write(Op::DeleteRange(request), headed!(DeleteRange))
     }
 
     /// Reads one key; `None` if it does not exist.
@@ -137,13 +138,7 @@ impl Client {
         if request.is_read_only() {
             return self.read_txn(request);
         }
-        self.write(Op::Txn(request), |response, shared, term| match response {
-            Response::Txn(mut txn) => {
-                shared.complete(&mut txn.header, term);
-                Some(txn)
-            }
-            _ => None,
-        })
+        self.write(Op::Txn(request), headed!(Txn))
     }
 
     /// A transaction that changes nothing needs no entry in the log.
@@ -171,13 +166,7 @@ impl Client {
 
     /// Forgets history; see [`CompactionRequest`].
     pub fn compact_request(&self, request: CompactionRequest) -> Answer<CompactionResponse> {
-        self.write(Op::Compact(request), |response, shared, term| match response {
-            Response::Compact(mut compact) => {
-                shared.complete(&mut compact.header, term);
-                Some(compact)
-            }
-            _ => None,
-        })
+        self.write(Op::Compact(request), headed!(Compact))
     }
 
     /// Opens a lease that ends after `ttl` (raised to whole seconds) unless it is kept alive.
@@ -187,13 +176,7 @@ impl Client {
 
     /// Opens a lease, with everything that a grant can do.
     pub fn grant_request(&self, request: LeaseGrantRequest) -> Answer<LeaseGrantResponse> {
-        self.write(Op::LeaseGrant(request), |response, shared, term| match response {
-            Response::LeaseGrant(mut grant) => {
-                shared.complete(&mut grant.header, term);
-                Some(grant)
-            }
-            _ => None,
-        })
+        self.write(Op::LeaseGrant(request), headed!(LeaseGrant))
     }
 
     /// Opens a lease and keeps it alive as long as the returned handle lives.
@@ -216,13 +199,7 @@ impl Client {
 
     /// Ends a lease now, with all its keys.
     pub fn revoke(&self, id: LeaseId) -> Answer<LeaseRevokeResponse> {
-        self.write(Op::LeaseRevoke(LeaseRevokeRequest { id }), |response, shared, term| match response {
-            Response::LeaseRevoke(mut revoke) => {
-                shared.complete(&mut revoke.header, term);
-                Some(revoke)
-            }
-            _ => None,
-        })
+        self.write(Op::LeaseRevoke(LeaseRevokeRequest { id }), headed!(LeaseRevoke))
     }
 
     /// Starts a lease's time anew. The answer's TTL is 0 if the lease does not exist or has ended.

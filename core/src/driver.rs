@@ -216,6 +216,9 @@ impl Driver {
     }
 
     fn wake(&mut self) {
+        if !self.shared.state.read().has_woken() {
+            return;
+        }
         self.woken.clear();
         self.shared.state.write().take_woken(&mut self.woken);
         self.shared.hub.wake(&self.woken);

@@ -94,11 +94,17 @@ impl Progress {
     }
 }
 
+/// What follows from entries that were applied, besides answers.
+struct After {
+    leases: Vec<LeaseChange>,
+    has_woken: bool,
+}
+
 impl Node {
     pub(super) fn apply(&mut self, entries: Vec<Entry>) {
         let Some(last) = entries.last() else { return };
         let (term, is_new_term) = (last.term, last.term > self.applied.position.term);
-        let applied = self.apply_all(entries);
+        let (applied, after) = self.apply_all(entries);
         self.tell_applied();
         for (origin, term, applied) in applied {
             self.answer_applied(origin, term, applied);
@@ -106,11 +112,11 @@ impl Node {
         if is_new_term {
             self.term_applied(term);
         }
-        self.after_apply();
+        self.after_apply(after);
     }
 
-    /// One lock for all of them.
-    fn apply_all(&mut self, entries: Vec<Entry>) -> Vec<(Origin, Term, Applied)> {
+    /// One lock for all of them, and for what follows from them.
+    fn apply_all(&mut self, entries: Vec<Entry>) -> (Vec<(Origin, Term, Applied)>, After) {
         let mut answers = Vec::new();
         let state = self.state.clone();
         let mut state = state.write();
@@ -128,7 +134,8 @@ impl Node {
             }
             self.applied.passed(position, state.hash());
         }
-        answers
+        let after = After { leases: state.take_lease_changes(), has_woken: state.has_woken() };
+        (answers, after)
     }
 
     /// Tells raft how far the state is, as soon as raft can bear to hear it: not before it knows itself that
@@ -174,12 +181,8 @@ impl Node {
         }
     }
 
-    fn after_apply(&mut self) {
-        let (changes, has_woken) = {
-            let mut state = self.state.write();
-            (state.take_lease_changes(), state.has_woken())
-        };
-        for change in changes {
+    fn after_apply(&mut self, after: After) {
+        for change in after.leases {
             match change {
                 LeaseChange::Granted { id, ttl } if self.leases.is_leading() => {
                     self.leases.clock.granted(self.now, id, ttl);
@@ -189,7 +192,7 @@ impl Node {
             }
         }
         self.settle_leases();
-        if has_woken {
+        if after.has_woken {
             self.outputs.push_back(Output::Wake);
         }
     }

@@ -132,14 +132,11 @@ impl Node {
         if wanted {
             self.upkeep.wanted = Some(self.now);
         }
-        let is_volatile = self.config.is_volatile;
-        let due = self.config.image_log_bytes.max(self.upkeep.image_size);
+        let enough = self.config.image_log_bytes.max(self.upkeep.image_size);
+        let is_due = wanted || (self.applied.log_bytes >= enough && !self.config.is_volatile);
         let has_news =
             self.applied.position().index > self.raft.store().image().map_or(0, |image| image.position.index);
-        if self.upkeep.saving.is_some()
-            || !has_news
-            || !(wanted || (self.applied.log_bytes >= due && !is_volatile))
-        {
+        if self.upkeep.saving.is_some() || !has_news || !is_due {
             return;
         }
         self.upkeep.saving = Some(self.applied.position().index);
