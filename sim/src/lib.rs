@@ -32,18 +32,30 @@
 //! | `script` | a run as a text to read |
 //! | `swarm` | a run that a seed makes up, with clients and faults |
 //! | `rng` | chance, keyed by what it decides |
+//! | `history/` | whether what clients were told can be true; knows nothing of kvorum |
+//! | `check/` | what must hold inside, each promise in a file of its own |
+//! | `plan/` | what goes wrong, decided beforehand |
+//! | `violation` | a promise that was seen broken |
+//! | `timeline` | what happened, for people to look at |
+//! | `run` | one rehearsal, from its seed to its verdict |
 #![forbid(unsafe_code)]
 
+pub mod check;
+pub mod history;
 mod host;
 mod images;
 mod judge;
 mod net;
+pub mod plan;
 mod poll;
 mod post;
 mod rng;
+mod run;
 pub mod script;
 pub mod swarm;
 mod tape;
+pub mod timeline;
+mod violation;
 mod world;
 
 pub use host::Crash;
@@ -51,5 +63,7 @@ pub use judge::Judge;
 pub use net::{Link, Net};
 pub use poll::{poll, poll_watch};
 pub use rng::{Purpose, Rng, Stream};
+pub use run::{Run, RunOptions};
 pub use tape::{Tape, Written};
+pub use violation::{Checker, Violation};
 pub use world::{Seen, World};
