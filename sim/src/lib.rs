@@ -63,7 +63,7 @@ pub use judge::Judge;
 pub use net::{Link, Net};
 pub use poll::{poll, poll_watch};
 pub use rng::{Purpose, Rng, Stream};
-pub use run::{Run, RunOptions};
+pub use run::{Run, RunOptions, rehearse};
 pub use tape::{Tape, Written};
 pub use violation::{Checker, Violation};
 pub use world::{Seen, World};

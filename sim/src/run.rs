@@ -53,3 +53,21 @@ pub struct Run {
     /// What happened, if it was asked for.
     pub timeline: Timeline,
 }
+
+/// Runs a seed, from its plan to its verdict. The same seed and options do the same, in any process.
+pub fn rehearse(seed: u64, options: &RunOptions) -> Run {
+    let caught = std::panic::catch_unwind(|| crate::swarm::run(seed, options.duration));
+    let mut run = Run { seed, nodes: 3, simulated: options.duration, ..Run::default() };
+    match caught {
+        Ok(report) => {
+            run.trace = report.trace;
+            run.counts.insert("acknowledged", report.acknowledged);
+        }
+        Err(panic) => {
+            let words = panic.downcast_ref::<String>().cloned();
+            let seen = words.unwrap_or_else(|| "a panic without words".into());
+            run.violation = Some(Violation::new(crate::Checker::Panic, "V4: nothing panics", seen));
+        }
+    }
+    run
+}
