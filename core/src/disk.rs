@@ -65,6 +65,12 @@ impl DiskWorker {
         !self.saving.is_empty() && !self.has_failed
     }
 
+    /// Whether a write has failed, after which none is tried any more.
+    #[doc(hidden)]
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
     /// Does these jobs, and a little of what is under way. Any failure is reported, and ends everything: a
     /// disk that failed once is not trusted again.
     pub fn work(&mut self, jobs: &mut Vec<DiskJob>) {

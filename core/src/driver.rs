@@ -15,7 +15,7 @@ use crate::error::{ErrorKind, Result};
 use crate::ids::NodeId;
 use crate::lease::Keeper;
 use crate::mail::{DiskReport, Mail, ReplySender};
-use crate::node::{Input, Node, Output, Reply, Request, Token};
+use crate::node::{Glance, Input, Node, Output, Reply, Request, Token};
 use crate::shared::Shared;
 use crate::state::WatcherId;
 use crate::storage::ImageMeta;
@@ -283,6 +283,12 @@ impl Driver {
         for kept in self.keepers.drain(..) {
             kept.keeper.upgrade().iter().for_each(|keeper| keeper.lose());
         }
+    }
+
+    /// What a rehearsal looks at.
+    #[doc(hidden)]
+    pub fn glance(&self) -> Glance {
+        self.node.glance()
     }
 
     /// Whom to hand leadership to before stopping, if this node leads and there is somebody.

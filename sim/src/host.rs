@@ -8,10 +8,11 @@ use kvorum_core::disk::{DiskJob, DiskWorker, load_image};
 use kvorum_core::driver::Driver;
 use kvorum_core::ids::DirectoryId;
 use kvorum_core::mail::Mail;
+use kvorum_core::node::Glance;
 use kvorum_core::node::{Node, Start};
 use kvorum_core::request::WatchRequest;
-use kvorum_core::storage::{Identity, Storage};
-use kvorum_core::{Client, Config, Result, Time, Watch};
+use kvorum_core::storage::{Batch, Identity, LogPosition, Recovered, Storage};
+use kvorum_core::{Client, Config, Result, Time};
 use kvorum_storage::faulty::{FaultyDisk, Survivors};
 use kvorum_storage::{Disk, FileStorage, Options};
 
@@ -63,8 +64,8 @@ pub(crate) struct Process {
     pub(crate) queue: Vec<DiskJob>,
     pub(crate) post: Post,
     pub(crate) client: Client,
-    /// Follows everything, for the judge.
-    pub(crate) watch: Watch,
+    /// What it was after its last turn.
+    pub(crate) glance: Glance,
     pub(crate) booted: Time,
     /// When its next turn is.
     pub(crate) turn_at: Option<Time>,
@@ -75,7 +76,8 @@ pub(crate) struct Process {
 }
 
 impl Host {
-    pub(crate) fn start(&mut self, now: Time) -> Result<()> {
+    /// Starts a process on what its disk has; `found` is shown that, and how far the newest image reaches.
+    pub(crate) fn start(&mut self, now: Time, mut found: impl FnMut(&Recovered, LogPosition)) -> Result<()> {
         let mount = self.disk.mount();
         let disk = match &self.wrap {
             Some(wrap) => wrap(mount),
@@ -86,16 +88,16 @@ impl Host {
         let identity = self.identify(recovered.identity);
         storage.set_identity(&identity)?;
         let image = load_image(&mut storage, identity.cluster)?;
+        found(&recovered, image.as_ref().map_or(LogPosition::default(), |(meta, _)| meta.position));
         let config = self.config.clone();
         let node = Node::start(Start { config, identity, recovered, image, now: Time::ZERO })?;
         let (mail, inbox) = unbounded();
         let (disk, jobs) = unbounded();
         let worker = DiskWorker::new(Box::new(storage), node.state().clone(), identity.cluster, mail.clone());
-        let from = node.state().read().compacted().max(1);
         let post = Post::default();
         let driver = Driver::new(node, Box::new(post.clone()), disk, mail.clone());
         let client = driver.client();
-        let watch = client.watch(WatchRequest { start_revision: from, ..everything() })?;
+        let glance = driver.glance();
         self.process = Some(Process {
             driver,
             worker,
@@ -105,7 +107,7 @@ impl Host {
             queue: Vec::new(),
             post,
             client,
-            watch,
+            glance,
             booted: now,
             turn_at: None,
             is_writing: false,
@@ -162,6 +164,14 @@ pub(crate) fn everything() -> WatchRequest {
 }
 
 impl Process {
+    /// What is queued for the log.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = &Batch> {
+        self.queue.iter().filter_map(|job| match job {
+            DiskJob::Persist(_, batch) => Some(batch),
+            _ => None,
+        })
+    }
+
     /// Takes over what the driver has queued for the disk.
     pub(crate) fn gather_jobs(&mut self) -> bool {
         self.queue.extend(self.jobs.try_iter());

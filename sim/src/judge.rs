@@ -1,110 +1,112 @@
-//! What must hold at every step, whatever happens. The judge hears what every node has applied, after each of
-//! its turns, and does not let anything pass.
+//! What must hold at every step, whatever happens. The judge hears what every node has applied, what every disk
+//! has, and what is sent, and does not let anything pass.
 
 use std::collections::BTreeMap;
 
-use kvorum_core::ids::{Index, NodeId, Revision, Term};
-use kvorum_core::node::Role;
+use kvorum_core::Time;
+use kvorum_core::ids::{ClusterId, LeaseId, NodeId, Revision, Term};
+use kvorum_core::node::Glance;
 use kvorum_core::request::Event;
-use kvorum_core::{ErrorKind, Status, Time, Watch, WatchItem};
+use kvorum_core::state::State;
+use kvorum_core::storage::LogPosition;
 
-use crate::poll::poll_watch;
+use crate::check::{Leaders, LeaseFact, Shadows, Witness};
+use crate::history::EventLog;
+use crate::violation::{Checker, Violation};
 
 /// What has been seen of the cluster so far: the one history that all nodes must agree with.
-#[derive(Debug, Default)]
 pub struct Judge {
-    history: BTreeMap<Revision, Vec<Event>>,
-    seen_at: BTreeMap<Revision, Time>,
-    hashes: BTreeMap<Index, [u8; 32]>,
-    leaders: BTreeMap<Term, NodeId>,
-    /// Revisions below may never be seen: they were compacted before anybody looked.
-    excused: Revision,
+    witness: Witness,
+    pub(crate) shadows: Shadows,
+    leaders: Leaders,
+    majority: usize,
 }
 
 impl Judge {
+    pub(crate) fn new(cluster: ClusterId, nodes: usize) -> Judge {
+        Judge {
+            witness: Witness::new(cluster),
+            shadows: Shadows::default(),
+            leaders: Leaders::default(),
+            majority: nodes / 2 + 1,
+        }
+    }
+
     /// Everything that was ever applied, by revision.
     pub fn history(&self) -> &BTreeMap<Revision, Vec<Event>> {
-        &self.history
+        self.witness.history()
+    }
+
+    /// The same, in the words of [`crate::history`].
+    pub fn log(&self) -> &EventLog {
+        self.witness.log()
     }
 
     /// When the first node had applied this revision.
     pub fn seen_at(&self, revision: Revision) -> Option<Time> {
-        self.seen_at.get(&revision).copied()
+        self.witness.seen_at(revision)
     }
 
     /// The newest revision that any node has applied; 1 before the first.
     pub fn newest(&self) -> Revision {
-        self.history.last_key_value().map_or(1, |(&revision, _)| revision)
-    }
-
-    /// Revisions below this one may be missing from the history: they were compacted before they were seen.
-    pub fn excused(&self) -> Revision {
-        self.excused
-    }
-
-    pub(crate) fn excuse(&mut self, compacted: Revision) {
-        if compacted > self.newest() + 1 {
-            self.excused = self.excused.max(compacted);
-        }
+        self.witness.log().newest()
     }
 
     /// Who led each term.
     pub fn leaders(&self) -> &BTreeMap<Term, NodeId> {
-        &self.leaders
+        self.leaders.by_term()
     }
 
-    pub(crate) fn status(&mut self, status: &Status) -> Result<(), String> {
-        let node = status.node;
-        let known = *self.hashes.entry(status.hash_index).or_insert(status.hash);
-        if known != status.hash {
-            return Err(format!("node {node} differs from what others had at entry {}", status.hash_index));
-        }
-        if status.raft.role == Role::Leader {
-            let leader = *self.leaders.entry(status.raft.term).or_insert(node);
-            if leader != node {
-                return Err(format!("nodes {leader} and {node} both lead term {}", status.raft.term));
-            }
-        }
-        if status.raft.applied > status.raft.commit {
-            return Err(format!("node {node} has applied more than is committed"));
-        }
-        Ok(())
+    /// What the log makes of itself so far.
+    pub fn state(&self) -> &State {
+        self.witness.state()
     }
 
-    /// Reads a node's watch of everything to its end; `false`: it has ended, because of a compaction.
-    pub(crate) fn pull(&mut self, now: Time, node: NodeId, watch: &mut Watch) -> Result<bool, String> {
-        loop {
-            let Some(item) = poll_watch(watch) else { return Ok(true) };
-            match item {
-                Some(Ok(WatchItem::Events(events))) => self.events(now, node, events)?,
-                Some(Ok(WatchItem::Progress(_))) => {}
-                Some(Err(error)) if matches!(error.kind(), ErrorKind::Compacted { .. }) => return Ok(false),
-                // It has halted; who may, the world knows.
-                Some(Err(_)) | None => return Ok(true),
-            }
-        }
+    /// What became of leases, in order; everything behind the first `known`. Of leases whose id the store
+    /// drew itself, the grants are missing.
+    pub fn lease_facts(&self, known: usize) -> &[(Time, LeaseId, LeaseFact)] {
+        self.witness.lease_facts(known)
     }
 
-    fn events(&mut self, now: Time, node: NodeId, events: Vec<Event>) -> Result<(), String> {
-        let mut by_revision: BTreeMap<Revision, Vec<Event>> = BTreeMap::new();
-        for event in events {
-            let revision = event.kv.as_ref().map_or(0, |kv| kv.mod_revision);
-            by_revision.entry(revision).or_default().push(event);
+    /// The revisions with which clients ended leases.
+    pub fn lease_ends(&self) -> &BTreeMap<Revision, LeaseId> {
+        self.witness.lease_ends()
+    }
+
+    /// How many repetitions of a session's write were answered with the first one's answer.
+    pub fn deduplicated(&self) -> u64 {
+        self.witness.deduplicated()
+    }
+
+    /// A node has taken a turn.
+    pub(crate) fn turned(
+        &mut self,
+        now: Time,
+        node: NodeId,
+        before: &Glance,
+        after: &Glance,
+    ) -> Result<(), Violation> {
+        if after.commit != before.commit {
+            self.shadows.committed(after.commit, self.majority)?;
         }
-        for (revision, events) in by_revision {
-            match self.history.get(&revision) {
-                Some(known) if *known != events => {
-                    return Err(format!(
-                        "node {node} has another revision {revision}: {events:?} instead of {known:?}"
-                    ));
-                }
-                Some(_) => {}
-                None => {
-                    self.history.insert(revision, events);
-                    self.seen_at.insert(revision, now);
-                }
-            }
+        while self.witness.applied().index < after.applied {
+            let index = self.witness.applied().index + 1;
+            let entry = self.shadows.of(node).and_then(|shadow| shadow.entry(index)).ok_or_else(|| {
+                let seen = format!("it has applied entry {index}, which its disk does not have");
+                Violation::new(Checker::Durability, "D5: what is applied is durable", seen)
+            })?;
+            let at = LogPosition { index, term: entry.term };
+            self.witness.apply(now, at, entry.kind, &entry.data)?;
         }
-        Ok(())
+        if after.applied != before.applied {
+            self.witness.compare(after.applied, &after.hash)?;
+        }
+        self.leaders.turned(node, before, after, &self.shadows, &self.witness)
+    }
+}
+
+impl std::fmt::Debug for Judge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Judge").field("newest", &self.newest()).finish_non_exhaustive()
     }
 }

@@ -31,6 +31,8 @@ pub enum Purpose {
     Node,
     /// What a liar says.
     Lie,
+    /// What a service in rehearsal does.
+    App,
 }
 
 /// The chance of one run.

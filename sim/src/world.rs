@@ -7,7 +7,8 @@ use std::time::Duration;
 use crossbeam::channel::Sender;
 use kvorum_core::ids::{Index, NodeId};
 use kvorum_core::mail::Mail;
-use kvorum_core::node::Role;
+use kvorum_core::node::{Glance, Role};
+use kvorum_core::storage::Batch;
 use kvorum_core::transport::{Envelope, Incoming};
 use kvorum_core::{Client, Config, Status, Time};
 use kvorum_storage::faulty::FaultyDisk;
@@ -21,9 +22,19 @@ use crate::net::Net;
 use crate::poll::poll;
 use crate::post::Parcel;
 use crate::rng::{Purpose, Rng};
+use crate::scene::Scene;
+use crate::tasks::Tasks;
+use crate::timeline::{Lane, What};
+use queue::Queue;
+use tasks::Service;
+
+/// How the names of the log's files begin.
+const LOG: &str = "log-";
 
 mod faults;
 mod judging;
+mod queue;
+pub(crate) mod tasks;
 
 pub(crate) enum Event {
     /// A node's driver takes a turn.
@@ -36,6 +47,8 @@ pub(crate) enum Event {
     Image(u64),
     /// A sender hears what became of its image.
     ImageSent { node: NodeId, epoch: u64, to: NodeId, index: Index, stored: bool },
+    /// A paused node goes on.
+    Resume(NodeId),
 }
 
 /// Something that happened and that a fault may be hung on.
@@ -55,19 +68,23 @@ pub enum Seen {
 pub struct World {
     rng: Rng,
     now: Time,
-    sequence: u64,
-    queue: BTreeMap<(Time, u64), Event>,
+    queue: Queue,
     hosts: BTreeMap<NodeId, Host>,
     /// The network. Change it at will.
     pub net: Net,
     pub(crate) transfers: BTreeMap<u64, Transfer>,
     transfer_count: u64,
     pub(crate) images_taken: u64,
-    judge: Judge,
+    pub(crate) judge: Judge,
+    pub(crate) scene: Scene,
+    tasks: Tasks,
+    service: Option<Service>,
     trace: blake3::Hasher,
     seen: Vec<Seen>,
     is_noting: bool,
     is_unjudged: bool,
+    /// What is found is reported, and does not panic.
+    pub(crate) is_lenient: bool,
     /// The shortest and the longest time that a disk takes for what is queued.
     pub sync_time: (Duration, Duration),
 }
@@ -79,18 +96,21 @@ impl World {
         World {
             rng,
             now: Time::ZERO,
-            sequence: 0,
-            queue: BTreeMap::new(),
+            queue: Queue::default(),
             hosts: BTreeMap::new(),
             net: Net::new(rng),
             transfers: BTreeMap::new(),
             transfer_count: 0,
             images_taken: 0,
-            judge: Judge::default(),
+            judge: Judge::new(0, 0),
+            scene: Scene::new(rng),
+            tasks: Tasks::default(),
+            service: None,
             trace: blake3::Hasher::new(),
             seen: Vec::new(),
             is_noting: false,
             is_unjudged: false,
+            is_lenient: false,
             sync_time: (Duration::from_micros(300), Duration::from_millis(2)),
         }
     }
@@ -106,6 +126,7 @@ impl World {
             let mut config = Config::new(node, 1..=count);
             config.seed = self.rng.draw(Purpose::Node, node, 0, 0);
             tune(&mut config);
+            self.judge = Judge::new(config.cluster_id(), count as usize);
             let host = Host {
                 config,
                 options: Options::default(),
@@ -122,6 +143,7 @@ impl World {
             };
             self.hosts.insert(node, host);
         }
+        self.scene.set_node_count(count);
         self
     }
 
@@ -146,11 +168,6 @@ impl World {
         self.hosts.keys().copied().collect()
     }
 
-    /// What has been seen of the cluster.
-    pub fn judge(&self) -> &Judge {
-        &self.judge
-    }
-
     /// How many images a node has taken in from another.
     pub fn images_taken(&self) -> u64 {
         self.images_taken
@@ -163,6 +180,7 @@ impl World {
 
     /// Gives a node that does not run another disk.
     pub fn set_disk(&mut self, node: NodeId, disk: FaultyDisk) {
+        self.judge.shadows.tampered(node);
         self.host(node).disk = disk;
     }
 
@@ -184,12 +202,6 @@ impl World {
     /// Keeps note of what happens, for [`World::take_seen`].
     pub fn note_events(&mut self) {
         self.is_noting = true;
-    }
-
-    /// From now on members may lie, and what follows from their lies is not held against anybody: only that
-    /// nothing panics.
-    pub fn stop_judging(&mut self) {
-        self.is_unjudged = true;
     }
 
     /// What happened since the last call.
@@ -266,10 +278,19 @@ impl World {
             return true;
         }
         host.epoch += 1;
-        match host.start(now) {
+        let mut found = None;
+        let started = host.start(now, |recovered, image| found = Some((recovered.clone(), image)));
+        if let Some((recovered, image)) = found {
+            let verdict = self.judge.shadows.recovered(node, &recovered, image);
+            self.take_verdict(node, verdict);
+        }
+        let host = self.host(node);
+        match started {
             Ok(()) => {
                 host.refused = None;
                 self.wake(node, now);
+                self.scene.mark(|| Lane::Node(node), || What::Started);
+                self.begin_service(node);
                 true
             }
             Err(error) => {
@@ -286,7 +307,7 @@ impl World {
     pub fn run(&mut self, duration: Duration) {
         let until = self.now + duration;
         while self.step(until) {}
-        self.now = until;
+        self.pass_to(until);
     }
 
     /// Lets time pass until `done` says so; answers whether it did within `limit`.
@@ -297,7 +318,7 @@ impl World {
                 return true;
             }
             if !self.step(until) {
-                self.now = until;
+                self.pass_to(until);
                 return done(self);
             }
         }
@@ -330,13 +351,21 @@ impl World {
 
     /// Does the next thing that is to happen until then; answers whether there was one.
     pub fn step(&mut self, until: Time) -> bool {
+        self.run_tasks();
         self.notice_mail();
-        let Some((&at, _)) = self.queue.first_key_value().filter(|((time, _), _)| *time <= until) else {
+        let (next, sleeper) = (self.queue.next_at(), self.scene.next_sleeper());
+        if next.min(sleeper) > until || next.min(sleeper) == Time::NEVER {
             return false;
-        };
-        let Some(event) = self.queue.remove(&at) else { return false };
-        self.now = at.0;
+        }
+        if sleeper <= next {
+            self.pass_to(sleeper);
+            self.scene.wake_sleepers();
+            return true;
+        }
+        let Some((at, event)) = self.queue.pop() else { return false };
+        self.pass_to(at);
         match event {
+            Event::Resume(node) => self.tasks.resume(node),
             Event::Turn(node, epoch) => self.on_turn(node, epoch),
             Event::Disk(node, epoch) => self.on_disk(node, epoch),
             Event::Deliver(bytes) => self.on_delivery(&bytes),
@@ -351,12 +380,12 @@ impl World {
     }
 
     pub(crate) fn after(&mut self, delay: Duration, event: Event) {
-        self.at(self.now + delay, event);
+        self.queue.push(self.now + delay, event);
     }
 
-    fn at(&mut self, time: Time, event: Event) {
-        self.sequence += 1;
-        self.queue.insert((time, self.sequence), event);
+    fn pass_to(&mut self, time: Time) {
+        self.now = time;
+        self.scene.set_now(time);
     }
 
     pub(crate) fn next_transfer(&mut self) -> u64 {
@@ -367,12 +396,14 @@ impl World {
     /// A node whose mail lies there takes a turn now.
     fn notice_mail(&mut self) {
         let now = self.now;
-        let has_mail = |(&node, host): (&NodeId, &Host)| {
-            host.process.as_ref().is_some_and(|process| !process.inbox.is_empty()).then_some(node)
-        };
-        let nodes: Vec<NodeId> = self.hosts.iter().filter_map(has_mail).collect();
-        for node in nodes {
-            self.wake(node, now);
+        for (&node, host) in &mut self.hosts {
+            let epoch = host.epoch;
+            let Some(process) = &mut host.process else { continue };
+            let at = now.max(process.paused_until);
+            if process.turn_at.is_none_or(|planned| planned > at) && !process.inbox.is_empty() {
+                process.turn_at = Some(at);
+                self.queue.push(at, Event::Turn(node, epoch));
+            }
         }
     }
 
@@ -385,7 +416,7 @@ impl World {
             return;
         }
         process.turn_at = Some(at);
-        self.at(at, Event::Turn(node, epoch));
+        self.queue.push(at, Event::Turn(node, epoch));
     }
 
     fn on_turn(&mut self, node: NodeId, epoch: u64) {
@@ -397,22 +428,16 @@ impl World {
             return;
         }
         process.turn_at = None;
-        let was = process.client.status();
+        let before = process.glance;
         let mail = process.take_mail();
         let next = process.driver.turn(local, mail.into_iter());
-        let status = process.client.status();
+        let after = process.driver.glance();
+        process.glance = after;
         let parcels = process.post.take();
         let next = host.global(next).max(now + Duration::from_nanos(1));
-        if status.raft.role == Role::Leader
-            && (was.raft.role, was.raft.term) != (Role::Leader, status.raft.term)
-        {
-            self.note(|| Seen::Leads(node, status.raft.term));
-        }
-        if let (None, Some(reason)) = (&was.raft.halted, &status.raft.halted) {
-            self.note(|| Seen::Halted(node, reason.clone()));
-        }
         self.wake(node, next);
-        self.judge_node(node, &status);
+        self.note_turn(node, &before, &after);
+        self.judge_turn(node, &before, &after);
         self.see_to_disk(node);
         for parcel in parcels {
             match parcel {
@@ -422,7 +447,24 @@ impl World {
         }
     }
 
+    fn note_turn(&mut self, node: NodeId, before: &Glance, after: &Glance) {
+        let has_changed = (before.role, before.term) != (after.role, after.term);
+        if has_changed && after.role == Role::Leader {
+            self.note(|| Seen::Leads(node, after.term));
+        }
+        if has_changed {
+            self.scene.mark(|| Lane::Node(node), || What::Role(after.role, after.term));
+        }
+        if !before.has_halted && after.has_halted {
+            let reason = self.why_halted(node).unwrap_or_default();
+            self.scene.mark(|| Lane::Node(node), || What::Halted(reason.clone()));
+            self.note(|| Seen::Halted(node, reason));
+        }
+    }
+
     fn post(&mut self, envelope: Envelope) {
+        let found = self.judge.shadows.sent(&envelope);
+        self.take_verdict(envelope.from, found);
         let bytes = envelope.encode_to_vec();
         self.trace.update(&self.now.as_nanos().to_le_bytes()).update(&bytes);
         for delay in self.net.route(envelope.from, envelope.to) {
@@ -466,8 +508,15 @@ impl World {
             return;
         }
         process.gather_jobs();
+        let batches: Vec<Batch> = process.batches().cloned().collect();
         let mut jobs = std::mem::take(&mut process.queue);
+        let unsynced = host.disk.unsynced(LOG);
         process.worker.work(&mut jobs);
+        if process.worker.has_failed() {
+            self.judge.shadows.torn(node, batches.iter());
+        } else if host.disk.unsynced(LOG) <= unsynced {
+            self.judge.shadows.written(node, batches.iter());
+        }
         self.note(|| Seen::Synced(node));
         self.see_to_disk(node);
     }

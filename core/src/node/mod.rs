@@ -35,7 +35,7 @@ use raft::{RawNode, StateRole};
 
 pub use io::{Input, Output, Reply, Request, Token};
 pub use recover::Start;
-pub use view::{Role, View};
+pub use view::{Glance, Role, View};
 pub use wire::image_meta;
 
 use crate::config::Config;

@@ -3,7 +3,7 @@
 use raft::StateRole;
 
 use super::Node;
-use crate::ids::{Index, NodeId, Term};
+use crate::ids::{Index, NodeId, Revision, Term};
 
 /// What a member is to its cluster at the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,60 @@ pub struct View {
     pub halted: Option<String>,
 }
 
+/// What a rehearsal looks at after every turn: plain numbers, so that looking costs nothing.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    pub role: Role,
+    pub leader: NodeId,
+    pub term: Term,
+    pub last_index: Index,
+    pub commit: Index,
+    pub applied: Index,
+    /// After the entry at `applied`.
+    pub hash: [u8; 32],
+    pub revision: Revision,
+    pub compacted: Revision,
+    pub waiting: usize,
+    pub has_halted: bool,
+    pub no_space: bool,
+}
+
 impl Node {
+    /// See [`Glance`].
+    #[doc(hidden)]
+    pub fn glance(&self) -> Glance {
+        let raft = &self.raft.raft;
+        let state = self.state.read();
+        Glance {
+            role: self.role(),
+            leader: raft.leader_id,
+            term: raft.term,
+            last_index: raft.raft_log.last_index(),
+            commit: raft.raft_log.committed,
+            applied: state.applied().index,
+            hash: state.hash(),
+            revision: state.revision(),
+            compacted: state.compacted(),
+            waiting: self.waiting(),
+            has_halted: self.halted.is_some(),
+            no_space: state.no_space(),
+        }
+    }
+
+    fn role(&self) -> Role {
+        match self.raft.raft.state {
+            _ if self.halted.is_some() => Role::Ended,
+            StateRole::Leader => Role::Leader,
+            StateRole::Follower => Role::Follower,
+            StateRole::Candidate | StateRole::PreCandidate => Role::Candidate,
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        self.pending.len() + self.reads.len() + self.leases.waiting()
+    }
+
     /// Who is to lead after this node, which leads: the member that is there and has most of the log.
     pub fn successor(&self) -> Option<NodeId> {
         let raft = &self.raft.raft;
@@ -60,18 +113,13 @@ impl Node {
         let raft = &self.raft.raft;
         let has_ended = self.halted.is_some();
         View {
-            role: match raft.state {
-                _ if has_ended => Role::Ended,
-                StateRole::Leader => Role::Leader,
-                StateRole::Follower => Role::Follower,
-                StateRole::Candidate | StateRole::PreCandidate => Role::Candidate,
-            },
+            role: self.role(),
             leader: if has_ended { 0 } else { raft.leader_id },
             term: raft.term,
             last_index: raft.raft_log.last_index(),
             commit: raft.raft_log.committed,
             applied: self.applied.position().index,
-            waiting: self.pending.len() + self.reads.len() + self.leases.waiting(),
+            waiting: self.waiting(),
             dropped: self.dropped,
             differing: self.health.differing().collect(),
             halted: self.halted.clone(),

@@ -132,7 +132,7 @@ impl Told {
     fn look(&mut self, judge: &Judge, leases: &mut LeaseBook) {
         for (&revision, events) in judge.history().range(self.looked + 1..) {
             let is_gap = revision != self.looked + 1;
-            let is_excused = revision <= judge.excused();
+            let is_excused = false;
             assert!(!is_gap || is_excused, "revision {revision} follows revision {}", self.looked);
             self.has_gap |= is_gap;
             self.looked = revision;

@@ -7,9 +7,10 @@ use kvorum_core::mail::Mail;
 use kvorum_core::transport::{Envelope, Incoming};
 use kvorum_storage::faulty::{FaultyDisk, Survivors};
 
-use super::World;
+use super::{Event, World};
 use crate::host::Crash;
 use crate::rng::Purpose;
+use crate::timeline::{Lane, What};
 
 impl World {
     /// Kills a node's process.
@@ -24,12 +25,25 @@ impl World {
 
     /// Ends a node's process. `tear`: in the middle of what its disk was about to do, that many operations in.
     pub fn crash(&mut self, node: NodeId, crash: Crash, tear: Option<u64>) {
+        self.end_service(node);
+        let host = self.hosts.get_mut(&node);
+        if let Some(process) = host.and_then(|host| host.process.as_mut()) {
+            process.gather_jobs();
+            if tear.is_some() {
+                self.judge.shadows.torn(node, process.batches());
+            }
+        }
+        let was_up = self.is_up(node);
         self.host(node).crash(crash, tear);
+        if was_up {
+            self.scene.mark(|| Lane::Node(node), || What::Ended(format!("{crash:?}")));
+        }
     }
 
     /// A node that does not run loses its disk, and gets an empty one.
     pub fn wipe(&mut self, node: NodeId) {
         let rng = self.rng;
+        self.judge.shadows.tampered(node);
         let host = self.host(node);
         host.directories += 1;
         host.directory = rng.draw(Purpose::Directory, node, 0, host.directories);
@@ -52,6 +66,7 @@ impl World {
         let until = self.now + duration;
         if let Some(process) = &mut self.host(node).process {
             process.paused_until = until;
+            self.after(duration, Event::Resume(node));
         }
     }
 

@@ -1,34 +1,47 @@
-//! What the judge is shown of a node after each of its turns.
+//! What the judge is shown, and what becomes of what it finds.
 
-use std::time::Duration;
-
-use kvorum_core::Status;
 use kvorum_core::ids::NodeId;
-use kvorum_core::request::WatchRequest;
+use kvorum_core::node::Glance;
 
 use super::World;
-use crate::host::everything;
+use crate::judge::Judge;
+use crate::scene::Scene;
+use crate::violation::Violation;
 
 impl World {
-    pub(super) fn judge_node(&mut self, node: NodeId, status: &Status) {
-        let now = self.now;
+    /// What has been seen of the cluster.
+    pub fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
+    /// What a service in rehearsal has of this world.
+    pub fn scene(&self) -> &Scene {
+        &self.scene
+    }
+
+    /// From now on members may lie, and what follows from their lies is not held against anybody: only that
+    /// nothing panics.
+    pub fn stop_judging(&mut self) {
+        self.is_unjudged = true;
+    }
+
+    pub(super) fn judge_turn(&mut self, node: NodeId, before: &Glance, after: &Glance) {
+        if !self.is_unjudged {
+            let found = self.judge.turned(self.now, node, before, after);
+            self.take_verdict(node, found);
+        }
+    }
+
+    pub(super) fn take_verdict(&mut self, node: NodeId, found: Result<(), Violation>) {
+        let Err(violation) = found else { return };
         if self.is_unjudged {
             return;
         }
-        let host = self.hosts.get_mut(&node).and_then(|host| host.process.as_mut());
-        let Some(process) = host else { return };
-        let found = self.judge.status(status).and_then(|()| {
-            if !self.judge.pull(now, node, &mut process.watch)? {
-                let start_revision = status.compacted.max(1);
-                self.judge.excuse(start_revision);
-                let again = WatchRequest { start_revision, ..everything() };
-                process.watch = process.client.watch(again).map_err(|error| error.to_string())?;
-                self.judge.pull(now, node, &mut process.watch)?;
-            }
-            Ok(())
-        });
-        if let Err(wrong) = found {
-            panic!("at {:?}: {wrong}", Duration::from_nanos(now.as_nanos()));
+        let violation = violation.at(self.now).on(node);
+        if self.is_lenient {
+            self.scene.report(violation);
+        } else {
+            panic!("{violation}");
         }
     }
 }

@@ -203,6 +203,18 @@ impl FaultyDisk {
         world.durable_names.remove(name);
     }
 
+    /// How much of the files whose names begin so would be missing if the power went now: sectors, and names.
+    pub fn unsynced(&self, start: &str) -> usize {
+        let world = self.world.lock();
+        let named = world.names.range(start.to_string()..).take_while(|(name, _)| name.starts_with(start));
+        let of_one = |(name, at): (&String, &usize)| {
+            let inode = &world.inodes[*at];
+            let is_new = world.durable_names.get(name) != Some(at);
+            inode.dirty.len() + usize::from(inode.distrusted) + usize::from(is_new)
+        };
+        named.map(of_one).sum()
+    }
+
     /// A bit of a file rots. Out of its range, nothing happens.
     pub fn flip(&self, name: &str, byte: usize, bit: u8) {
         let mut world = self.world.lock();

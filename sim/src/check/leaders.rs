@@ -1,0 +1,70 @@
+//! One leader a term, and none without what is agreed.
+
+use std::collections::BTreeMap;
+
+use kvorum_core::ids::{NodeId, Term};
+use kvorum_core::node::{Glance, Role};
+
+use super::{Shadows, Witness};
+use crate::violation::{Checker, Violation};
+
+/// Who led when.
+#[derive(Debug, Default)]
+pub(crate) struct Leaders {
+    by_term: BTreeMap<Term, NodeId>,
+}
+
+impl Leaders {
+    pub(crate) fn by_term(&self) -> &BTreeMap<Term, NodeId> {
+        &self.by_term
+    }
+
+    /// What a node is after a turn, and what it was before.
+    pub(crate) fn turned(
+        &mut self,
+        node: NodeId,
+        before: &Glance,
+        after: &Glance,
+        shadows: &Shadows,
+        witness: &Witness,
+    ) -> Result<(), Violation> {
+        if after.term < before.term {
+            return Err(broken(format!("its term went from {} to {}", before.term, after.term)));
+        }
+        if after.commit < before.commit || after.applied < before.applied {
+            let (was, is) = ((before.commit, before.applied), (after.commit, after.applied));
+            return Err(broken(format!("its commit and applied index went from {was:?} to {is:?}")));
+        }
+        if after.applied > after.commit {
+            let (applied, commit) = (after.applied, after.commit);
+            return Err(broken(format!("it has applied {applied}, and knows only {commit} to be committed")));
+        }
+        if after.commit > after.last_index {
+            let (commit, last) = (after.commit, after.last_index);
+            return Err(broken(format!("it takes {commit} for committed, and its log ends at {last}")));
+        }
+        let begins = (before.role, before.term) != (Role::Leader, after.term);
+        if after.role != Role::Leader || !begins {
+            return Ok(());
+        }
+        let leader = *self.by_term.entry(after.term).or_insert(node);
+        if leader != node {
+            return Err(broken(format!("nodes {leader} and {node} both lead term {}", after.term)));
+        }
+        let agreed = witness.applied();
+        let has = shadows.of(node).and_then(|shadow| shadow.term_at(agreed.index));
+        if after.last_index < agreed.index || has.is_some_and(|term| term != agreed.term) {
+            let (index, term) = (agreed.index, after.term);
+            return Err(broken(format!("it leads term {term} without entry {index}, which was agreed on")));
+        }
+        Ok(())
+    }
+}
+
+fn broken(seen: String) -> Violation {
+    Violation::new(
+        Checker::Raft,
+        "R: one leader a term, which has all that was agreed; nothing agreed is taken back",
+        seen,
+    )
+}

@@ -1,0 +1,197 @@
+//! What each disk has for sure, and that nobody is told more. It is seen from the disk's side: what was handed
+//! to the storage, and whether the disk kept anything of the log back when the storage said that it was done.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use kvorum_core::ids::{Index, NodeId, Term};
+use kvorum_core::storage::{Batch, EntryKind, HardState, LogEntry, LogPosition, Recovered};
+use kvorum_core::transport::{Body, Envelope};
+
+use crate::violation::{Checker, Violation};
+
+/// Raft's number of a vote, and of the answer to entries, as they travel.
+const VOTE: i32 = 6;
+const APPENDED: i32 = 4;
+
+/// One disk's log, as far as it is durable.
+#[derive(Debug, Default)]
+pub(crate) struct Shadow {
+    base: LogPosition,
+    entries: VecDeque<(Term, EntryKind, Bytes)>,
+    hard_state: HardState,
+    /// What was written when the process ended: whether it survived is not known.
+    unsure_from: Option<Index>,
+    /// Somebody did to the disk what disks do not do by themselves: what it has forgotten is not its fault.
+    is_tampered: bool,
+}
+
+impl Shadow {
+    pub(crate) fn last(&self) -> Index {
+        self.base.index + self.entries.len() as u64
+    }
+
+    fn at(&self, index: Index) -> Option<&(Term, EntryKind, Bytes)> {
+        let at = index.checked_sub(self.base.index + 1)?;
+        self.entries.get(usize::try_from(at).ok()?)
+    }
+
+    pub(crate) fn term_at(&self, index: Index) -> Option<Term> {
+        if index == self.base.index {
+            return Some(self.base.term);
+        }
+        self.at(index).map(|(term, ..)| *term)
+    }
+
+    /// An entry that is durable here.
+    pub(crate) fn entry(&self, index: Index) -> Option<LogEntry> {
+        let (term, kind, data) = self.at(index)?;
+        Some(LogEntry { index, term: *term, kind: *kind, data: data.clone() })
+    }
+
+    fn write(&mut self, batch: &Batch) {
+        if let Some(base) = batch.reset {
+            self.entries.clear();
+            self.base = base;
+        }
+        for entry in &batch.entries {
+            let keep = entry.index.saturating_sub(self.base.index + 1) as usize;
+            self.entries.truncate(keep);
+            self.entries.push_back((entry.term, entry.kind, entry.data.clone()));
+        }
+        if let Some(hard_state) = batch.hard_state {
+            self.hard_state = hard_state;
+        }
+    }
+}
+
+/// All disks.
+#[derive(Debug, Default)]
+pub(crate) struct Shadows {
+    all: BTreeMap<NodeId, Shadow>,
+    commit: Index,
+}
+
+impl Shadows {
+    pub(crate) fn of(&self, node: NodeId) -> Option<&Shadow> {
+        self.all.get(&node)
+    }
+
+    /// A disk lost what it had: what is found on it is no surprise.
+    pub(crate) fn tampered(&mut self, node: NodeId) {
+        self.all.entry(node).or_default().is_tampered = true;
+    }
+
+    /// These were written, and the storage said that they are durable.
+    pub(crate) fn written<'a>(&mut self, node: NodeId, batches: impl Iterator<Item = &'a Batch>) {
+        let shadow = self.all.entry(node).or_default();
+        batches.for_each(|batch| shadow.write(batch));
+    }
+
+    /// These were being written when the process ended.
+    pub(crate) fn torn<'a>(&mut self, node: NodeId, batches: impl Iterator<Item = &'a Batch>) {
+        let shadow = self.all.entry(node).or_default();
+        for batch in batches {
+            let first = batch.reset.map(|_| 1).or(batch.entries.first().map(|entry| entry.index));
+            shadow.unsure_from = shadow.unsure_from.into_iter().chain(first).min();
+        }
+    }
+
+    /// A process starts on what it finds. `image`: how far its newest image reaches.
+    pub(crate) fn recovered(
+        &mut self,
+        node: NodeId,
+        found: &Recovered,
+        image: LogPosition,
+    ) -> Result<(), Violation> {
+        let before = self.all.remove(&node).unwrap_or_default();
+        // The log goes on from the image, unless the image is of something that the log has, too.
+        let base =
+            if found.entries.is_empty() && image.index > found.base.index { image } else { found.base };
+        let content = |entry: &LogEntry| (entry.term, entry.kind, entry.data.clone());
+        let entries = found.entries.iter().map(content).collect();
+        let mut now = Shadow { base, entries, hard_state: found.hard_state, ..Shadow::default() };
+        if image.index > now.last() {
+            now.entries.clear();
+            now.base = image;
+        }
+        let result = if before.is_tampered { Ok(()) } else { forgotten(&before, &now) };
+        self.all.insert(node, now);
+        result
+    }
+
+    /// A message leaves a node: what it vouches for is durable there.
+    pub(crate) fn sent(&self, envelope: &Envelope) -> Result<(), Violation> {
+        let Some(Body::Raft(message)) = &envelope.body else { return Ok(()) };
+        if message.reject || !matches!(message.kind, VOTE | APPENDED) {
+            return Ok(());
+        }
+        let nothing = Shadow::default();
+        let shadow = self.all.get(&envelope.from).unwrap_or(&nothing);
+        if message.kind == APPENDED && message.index > shadow.last() {
+            let (index, last) = (message.index, shadow.last());
+            return Err(broken("D2", format!("it acknowledged entry {index}, and its disk has {last}")));
+        }
+        let (term, vote) = (shadow.hard_state.term, shadow.hard_state.vote);
+        if message.kind == VOTE && (term < message.term || (term == message.term && vote != envelope.to)) {
+            let (to, of) = (envelope.to, message.term);
+            let seen = format!("it voted for {to} in term {of}, and its disk says {vote} in term {term}");
+            return Err(broken("D2", seen));
+        }
+        Ok(())
+    }
+
+    /// A node takes entries up to here for committed: a majority of disks has the last one.
+    pub(crate) fn committed(&mut self, commit: Index, majority: usize) -> Result<(), Violation> {
+        if commit <= self.commit {
+            return Ok(());
+        }
+        self.commit = commit;
+        let mut terms: BTreeMap<Term, usize> = BTreeMap::new();
+        let mut images = 0;
+        for shadow in self.all.values() {
+            match shadow.term_at(commit) {
+                Some(term) => *terms.entry(term).or_default() += 1,
+                None => images += usize::from(shadow.base.index > commit),
+            }
+        }
+        let most = terms.values().max().copied().unwrap_or(0) + images;
+        if most < majority {
+            let seen = format!("entry {commit} counts as committed, and is durable on {most} of the disks");
+            return Err(broken("D2", seen));
+        }
+        Ok(())
+    }
+}
+
+fn forgotten(before: &Shadow, now: &Shadow) -> Result<(), Violation> {
+    let (was, is) = (before.hard_state, now.hard_state);
+    let another_vote = was.term == is.term && was.vote != 0 && was.vote != is.vote;
+    if is.term < was.term || another_vote {
+        return Err(broken("D4", format!("after its restart it knows {is:?}, before it was {was:?}")));
+    }
+    let sure = before.unsure_from.map_or(before.last(), |from| before.last().min(from.saturating_sub(1)));
+    if now.last() < sure {
+        let last = now.last();
+        return Err(broken(
+            "D1",
+            format!("after its restart its log ends at {last}, and had reached {sure}"),
+        ));
+    }
+    let first = before.base.index.max(now.base.index) + 1;
+    for index in first..=sure {
+        if before.at(index) != now.at(index) {
+            return Err(broken("D1", format!("after its restart entry {index} is another one")));
+        }
+    }
+    Ok(())
+}
+
+fn broken(rule: &str, seen: String) -> Violation {
+    let promise = match rule {
+        "D1" => "D1: what was synced is there after a crash",
+        "D4" => "D4: term and vote are never forgotten",
+        _ => "D2: nothing is vouched for before it is durable",
+    };
+    Violation::new(Checker::Durability, promise, seen)
+}

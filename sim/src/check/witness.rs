@@ -1,0 +1,193 @@
+//! A replica of our own, which applies every entry when the first node has: what it is at an index, all must
+//! be there.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use kvorum_core::Time;
+use kvorum_core::command::{Command, Op};
+use kvorum_core::ids::{ClusterId, Index, LeaseId, Revision};
+use kvorum_core::request::{Event, EventKind};
+use kvorum_core::state::{State, WatchCursor};
+use kvorum_core::storage::{EntryKind, LogPosition};
+use prost::Message as _;
+
+use crate::history::{Change, EventLog};
+use crate::host::everything;
+use crate::violation::{Checker, Violation};
+
+/// What became of a lease, as the log says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseFact {
+    /// It was granted, with this time to live in seconds.
+    Granted(i64),
+    /// A client ended it.
+    Revoked,
+    /// The leader's clock ended it.
+    Expired,
+    /// What remains was noted.
+    Noted,
+}
+
+/// Everything that is agreed, and when it was first seen to be.
+pub(crate) struct Witness {
+    state: State,
+    cursor: Option<WatchCursor>,
+    hashes: Vec<[u8; 32]>,
+    history: BTreeMap<Revision, Vec<Event>>,
+    log: EventLog,
+    seen_at: Vec<Time>,
+    lease_facts: Vec<(Time, LeaseId, LeaseFact)>,
+    /// The revisions with which leases ended.
+    lease_ends: BTreeMap<Revision, LeaseId>,
+    deduplicated: u64,
+}
+
+impl Witness {
+    pub(crate) fn new(cluster: ClusterId) -> Witness {
+        let mut state = State::new(cluster);
+        // Nothing is compacted yet, so that it opens.
+        let cursor =
+            state.open_watch(&kvorum_core::request::WatchRequest { start_revision: 1, ..everything() }).ok();
+        Witness {
+            state,
+            cursor,
+            hashes: vec![[0; 32]],
+            history: BTreeMap::new(),
+            log: EventLog::new(),
+            seen_at: Vec::new(),
+            lease_facts: Vec::new(),
+            lease_ends: BTreeMap::new(),
+            deduplicated: 0,
+        }
+    }
+
+    /// The last entry that any node has applied.
+    pub(crate) fn applied(&self) -> LogPosition {
+        self.state.applied()
+    }
+
+    pub(crate) fn history(&self) -> &BTreeMap<Revision, Vec<Event>> {
+        &self.history
+    }
+
+    pub(crate) fn log(&self) -> &EventLog {
+        &self.log
+    }
+
+    pub(crate) fn lease_ends(&self) -> &BTreeMap<Revision, LeaseId> {
+        &self.lease_ends
+    }
+
+    /// What became of leases, in order; everything behind the first `known`.
+    pub(crate) fn lease_facts(&self, known: usize) -> &[(Time, LeaseId, LeaseFact)] {
+        self.lease_facts.get(known..).unwrap_or_default()
+    }
+
+    pub(crate) fn deduplicated(&self) -> u64 {
+        self.deduplicated
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// When the first node had applied this revision.
+    pub(crate) fn seen_at(&self, revision: Revision) -> Option<Time> {
+        usize::try_from(revision - 2).ok().and_then(|at| self.seen_at.get(at)).copied()
+    }
+
+    /// The next entry, when the first node has applied it.
+    pub(crate) fn apply(
+        &mut self,
+        now: Time,
+        at: LogPosition,
+        kind: EntryKind,
+        data: &Bytes,
+    ) -> Result<(), Violation> {
+        let before = self.state.revision();
+        match kind {
+            EntryKind::Command => {
+                let applied = self.state.apply(at, data);
+                self.deduplicated += u64::from(applied.deduplicated);
+                if applied.result.is_ok() && !applied.deduplicated {
+                    self.note_leases(now, at, data, before);
+                }
+            }
+            EntryKind::Membership => self.state.apply_other(at, data),
+        }
+        self.hashes.push(self.state.hash());
+        if self.state.has_woken() {
+            self.state.take_woken(&mut Vec::new());
+        }
+        self.state.take_lease_changes();
+        self.state.collect_garbage(64);
+        self.note_events(now).map_err(|seen| broken(format!("entry {}: {seen}", at.index)))
+    }
+
+    fn note_leases(&mut self, now: Time, at: LogPosition, data: &Bytes, before: Revision) {
+        let Ok(Command { op: Some(op), .. }) = Command::decode(data.clone()) else { return };
+        let mut note = |id, fact| self.lease_facts.push((now, id, fact));
+        match op {
+            Op::LeaseGrant(grant) if grant.id != 0 => note(grant.id, LeaseFact::Granted(grant.ttl)),
+            Op::LeaseRevoke(revoke) => {
+                note(revoke.id, LeaseFact::Revoked);
+                if self.state.revision() > before {
+                    self.lease_ends.insert(self.state.revision(), revoke.id);
+                }
+            }
+            Op::LeaseExpire(expire) if expire.term == at.term => {
+                expire.ids.iter().for_each(|&id| note(id, LeaseFact::Expired));
+            }
+            Op::LeaseCheckpoint(_) => note(0, LeaseFact::Noted),
+            _ => {}
+        }
+    }
+
+    fn note_events(&mut self, now: Time) -> Result<(), String> {
+        let Some(cursor) = &mut self.cursor else { return Ok(()) };
+        loop {
+            let pulled = self.state.pull(cursor, 10_000, 1 << 24).map_err(|error| error.to_string())?;
+            let mut events = pulled.events.into_iter().peekable();
+            while let Some(first) = events.next() {
+                let revision = revision_of(&first);
+                let mut all = vec![first];
+                while let Some(next) = events.next_if(|event| revision_of(event) == revision) {
+                    all.push(next);
+                }
+                self.log.push(revision, all.iter().filter_map(change_of).collect())?;
+                self.history.insert(revision, all);
+                self.seen_at.push(now);
+            }
+            if !pulled.more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A node is at this entry with this hash.
+    pub(crate) fn compare(&self, index: Index, hash: &[u8; 32]) -> Result<(), Violation> {
+        match self.hashes.get(index as usize) {
+            Some(known) if known == hash => Ok(()),
+            Some(_) => Err(broken(format!("at entry {index} it differs from what the log makes of it"))),
+            None => Err(broken(format!("it is at entry {index}, which nobody has seen agreed on"))),
+        }
+    }
+}
+
+fn broken(seen: String) -> Violation {
+    Violation::new(Checker::Agreement, "H1: at equal index, all replicas are equal", seen)
+}
+
+fn revision_of(event: &Event) -> Revision {
+    event.kv.as_ref().map_or(0, |kv| kv.mod_revision)
+}
+
+fn change_of(event: &Event) -> Option<Change> {
+    let kv = event.kv.as_ref()?;
+    Some(if event.kind == EventKind::Delete as i32 {
+        Change::Delete { key: kv.key.clone() }
+    } else {
+        Change::Put { key: kv.key.clone(), value: kv.value.clone(), lease: kv.lease }
+    })
+}

@@ -1,0 +1,275 @@
+//! What a service in rehearsal has of the world: its time, its chance, its nodes, and a way to say what it saw.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use kvorum_core::ids::NodeId;
+use kvorum_core::{Client, Time};
+
+use crate::rng::{Purpose, Rng, Stream};
+use crate::timeline::{Lane, Timeline, What};
+use crate::violation::{Checker, Violation};
+
+/// A task of a service in rehearsal.
+pub type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+/// What a service in rehearsal has of the world. Cheap to clone; every task keeps one.
+///
+/// Its tasks are ordinary futures and use the ordinary handles ([`Client`], `Watch`, `Lease`, locks,
+/// elections). Only time comes from here: whoever sleeps, or waits with a limit, does it with
+/// [`Scene::sleep`] and [`Scene::within`]. Nothing may block the thread (`wait`, `next_wait`), read the real
+/// clock or draw from the operating system's chance: the same seed would not do the same again.
+#[derive(Clone)]
+pub struct Scene(Rc<Stage>);
+
+pub(crate) struct Stage {
+    rng: Rng,
+    now: Cell<Time>,
+    /// Who sleeps until when; the number tells sleepers of one moment apart.
+    sleepers: RefCell<BTreeMap<(Time, u64), Waker>>,
+    sleeper_count: Cell<u64>,
+    /// The nodes that run.
+    clients: RefCell<BTreeMap<NodeId, Client>>,
+    node_count: Cell<u64>,
+    /// Tasks that begin at the next opportunity.
+    beginning: RefCell<Vec<Task>>,
+    is_resting: Cell<bool>,
+    resting: RefCell<Vec<Waker>>,
+    violation: RefCell<Option<Violation>>,
+    counts: RefCell<BTreeMap<&'static str, u64>>,
+    timeline: RefCell<Timeline>,
+    calls: Cell<u64>,
+}
+
+impl Scene {
+    pub(crate) fn new(rng: Rng) -> Scene {
+        Scene(Rc::new(Stage {
+            rng,
+            now: Cell::new(Time::ZERO),
+            sleepers: RefCell::default(),
+            sleeper_count: Cell::new(0),
+            clients: RefCell::default(),
+            node_count: Cell::new(0),
+            beginning: RefCell::default(),
+            is_resting: Cell::new(false),
+            resting: RefCell::default(),
+            violation: RefCell::default(),
+            counts: RefCell::default(),
+            timeline: RefCell::default(),
+            calls: Cell::new(0),
+        }))
+    }
+
+    /// The time of the world. (What a node's own clock shows may drift from it.)
+    pub fn now(&self) -> Time {
+        self.0.now.get()
+    }
+
+    /// Chance for one actor: the same seed and actor draw the same, whatever others draw.
+    pub fn chance(&self, actor: u64) -> Stream {
+        self.0.rng.stream(Purpose::App, actor)
+    }
+
+    /// How many nodes there are, running or not; they are numbered from 1.
+    pub fn node_count(&self) -> u64 {
+        self.0.node_count.get()
+    }
+
+    /// A handle to a node, if its process runs. After a crash it answers `Stopped`; ask for a new one then.
+    pub fn client(&self, node: NodeId) -> Option<Client> {
+        self.0.clients.borrow().get(&node).cloned()
+    }
+
+    /// The nodes whose processes run.
+    pub fn running(&self) -> Vec<NodeId> {
+        self.0.clients.borrow().keys().copied().collect()
+    }
+
+    /// Waits this long.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep { scene: self.clone(), until: self.now() + duration, place: None }
+    }
+
+    /// Waits for something, but not longer than this; `None`: it took longer, and is dropped.
+    pub async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        let mut future = std::pin::pin!(future);
+        let mut sleep = self.sleep(limit);
+        std::future::poll_fn(move |context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+            Pin::new(&mut sleep).poll(context).map(|()| None)
+        })
+        .await
+    }
+
+    /// Begins another task, outside of every node: it lives until it is done or the run is over.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.0.beginning.borrow_mut().push(Box::pin(task));
+    }
+
+    /// Whether the faults are over and the run comes to rest: clients begin nothing new, so that it can be
+    /// seen whether everything that was begun ends.
+    pub fn is_resting(&self) -> bool {
+        self.0.is_resting.get()
+    }
+
+    /// Waits until the run comes to rest.
+    pub async fn rest(&self) {
+        std::future::poll_fn(|context| {
+            if self.is_resting() {
+                return Poll::Ready(());
+            }
+            self.0.resting.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// A promise of the service itself is broken: the run ends, and says so.
+    pub fn broken(&self, promised: impl Into<String>, seen: impl Into<String>) {
+        self.report(Violation::new(Checker::App, promised, seen));
+    }
+
+    /// The first one counts: what follows from a broken promise is no news.
+    pub(crate) fn report(&self, violation: Violation) {
+        let mut known = self.0.violation.borrow_mut();
+        if known.is_none() {
+            let at = if violation.at == Time::ZERO { self.now() } else { violation.at };
+            *known = Some(violation.at(at));
+        }
+    }
+
+    /// Something worth counting happened.
+    pub fn count(&self, what: &'static str) {
+        self.add(what, 1);
+    }
+
+    pub(crate) fn add(&self, what: &'static str, count: u64) {
+        *self.0.counts.borrow_mut().entry(what).or_insert(0) += count;
+    }
+
+    /// Notes something on the timeline, in the lane of that name.
+    pub fn note(&self, lane: &str, words: impl FnOnce() -> String) {
+        self.mark(|| Lane::Client(lane.into()), || What::Note(words()));
+    }
+
+    pub(crate) fn mark(&self, lane: impl FnOnce() -> Lane, what: impl FnOnce() -> What) {
+        let mut timeline = self.0.timeline.borrow_mut();
+        if timeline.is_on() {
+            timeline.note(self.now(), lane(), what);
+        }
+    }
+
+    /// A number for a call, unlike any other.
+    pub(crate) fn next_call(&self) -> u64 {
+        self.0.calls.set(self.0.calls.get() + 1);
+        self.0.calls.get()
+    }
+
+    // For the world.
+
+    pub(crate) fn set_now(&self, now: Time) {
+        self.0.now.set(now);
+    }
+
+    pub(crate) fn set_node_count(&self, count: u64) {
+        self.0.node_count.set(count);
+    }
+
+    pub(crate) fn set_client(&self, node: NodeId, client: Option<Client>) {
+        let mut clients = self.0.clients.borrow_mut();
+        match client {
+            Some(client) => clients.insert(node, client),
+            None => clients.remove(&node),
+        };
+    }
+
+    pub(crate) fn begin_timeline(&self) {
+        self.0.timeline.borrow_mut().begin();
+    }
+
+    pub(crate) fn take_timeline(&self) -> Timeline {
+        std::mem::take(&mut *self.0.timeline.borrow_mut())
+    }
+
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.0.counts.borrow().clone()
+    }
+
+    pub(crate) fn violation(&self) -> Option<Violation> {
+        self.0.violation.borrow().clone()
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.0.violation.borrow().is_some()
+    }
+
+    pub(crate) fn begin_rest(&self) {
+        self.0.is_resting.set(true);
+        let waiting = std::mem::take(&mut *self.0.resting.borrow_mut());
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn take_beginning(&self) -> Vec<Task> {
+        std::mem::take(&mut *self.0.beginning.borrow_mut())
+    }
+
+    /// When the next sleeper is to be woken.
+    pub(crate) fn next_sleeper(&self) -> Time {
+        self.0.sleepers.borrow().first_key_value().map_or(Time::NEVER, |((at, _), _)| *at)
+    }
+
+    /// Wakes whoever slept until now.
+    pub(crate) fn wake_sleepers(&self) {
+        while self.next_sleeper() <= self.now() {
+            let first = self.0.sleepers.borrow_mut().pop_first();
+            first.into_iter().for_each(|(_, waker)| waker.wake());
+        }
+    }
+}
+
+impl std::fmt::Debug for Scene {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scene").field("now", &self.now()).finish_non_exhaustive()
+    }
+}
+
+/// Time that passes. See [`Scene::sleep`].
+#[derive(Debug)]
+#[must_use = "nobody waits"]
+pub struct Sleep {
+    scene: Scene,
+    until: Time,
+    /// Its number among the sleepers, once it is one.
+    place: Option<u64>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let stage = self.scene.0.clone();
+        if stage.now.get() >= self.until {
+            return Poll::Ready(());
+        }
+        let number = *self.place.get_or_insert_with(|| {
+            stage.sleeper_count.set(stage.sleeper_count.get() + 1);
+            stage.sleeper_count.get()
+        });
+        stage.sleepers.borrow_mut().insert((self.until, number), context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(number) = self.place {
+            self.scene.0.sleepers.borrow_mut().remove(&(self.until, number));
+        }
+    }
+}
