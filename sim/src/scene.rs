@@ -34,6 +34,8 @@ pub(crate) struct Stage {
     sleeper_count: Cell<u64>,
     /// The nodes that run.
     clients: RefCell<BTreeMap<NodeId, Client>>,
+    /// How often each node was started.
+    lives: RefCell<BTreeMap<NodeId, u64>>,
     node_count: Cell<u64>,
     /// Tasks that begin at the next opportunity.
     beginning: RefCell<Vec<Task>>,
@@ -53,6 +55,7 @@ impl Scene {
             sleepers: RefCell::default(),
             sleeper_count: Cell::new(0),
             clients: RefCell::default(),
+            lives: RefCell::default(),
             node_count: Cell::new(0),
             beginning: RefCell::default(),
             is_resting: Cell::new(false),
@@ -82,6 +85,11 @@ impl Scene {
     /// A handle to a node, if its process runs. After a crash it answers `Stopped`; ask for a new one then.
     pub fn client(&self, node: NodeId) -> Option<Client> {
         self.0.clients.borrow().get(&node).cloned()
+    }
+
+    /// How often a node was started so far.
+    pub fn life(&self, node: NodeId) -> u64 {
+        self.0.lives.borrow().get(&node).copied().unwrap_or(0)
     }
 
     /// The nodes whose processes run.
@@ -182,6 +190,9 @@ impl Scene {
     }
 
     pub(crate) fn set_client(&self, node: NodeId, client: Option<Client>) {
+        if client.is_some() {
+            *self.0.lives.borrow_mut().entry(node).or_insert(0) += 1;
+        }
         let mut clients = self.0.clients.borrow_mut();
         match client {
             Some(client) => clients.insert(node, client),
