@@ -14,9 +14,9 @@ pub(super) fn assign(may: &[Vec<usize>], doers: usize) -> Result<Vec<usize>, Vec
         reached_from: vec![NOBODY; doers],
         touched: Vec::new(),
     };
-    for deed in 0..may.len() {
+    for (deed, doers) in may.iter().enumerate() {
         // What comes first mostly fits; the search is for the rest.
-        match may[deed].iter().copied().find(|&doer| search.deed_of[doer] == NOBODY) {
+        match doers.iter().copied().find(|&doer| search.deed_of[doer] == NOBODY) {
             Some(doer) => search.give(deed, doer),
             None => search.make_room(deed)?,
         }

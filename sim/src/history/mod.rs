@@ -15,16 +15,23 @@
 //! | `store`, `answer` | what a request does, and what is the right answer to it |
 //! | `matching` | requests of unknown outcome, one for each change that nobody claims |
 //! | `realtime` | no order against the clock |
+//! | `oracle` | the same question, answered by trying everything: for small histories |
+//! | `random`, `mutate` | small true histories, and lies about them |
+//! | `compare` | the judge against the oracle |
 //! | `broken`, `blame`, `words` | the verdict, said so that people understand it |
 
 mod answer;
 mod blame;
 mod broken;
 mod check;
+mod compare;
 mod log;
 mod matching;
+mod mutate;
 mod op;
+pub mod oracle;
 mod place;
+mod random;
 mod realtime;
 mod replay;
 mod store;
@@ -32,6 +39,7 @@ mod words;
 
 pub use broken::{Broken, Rule, Summary};
 pub use check::{check, check_with_lease_ends};
+pub use compare::{Tally, compare};
 pub use log::{Change, EventLog, Revision};
 pub use op::{
     Compare, Delete, KeyValue, Op, Operand, Order, Outcome, Put, Range, Relation, Request, Response, Span,

@@ -296,12 +296,15 @@ impl Store {
     }
 }
 
+/// From where to where a map is walked.
+type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
 fn differs(right: Response) -> Result<(), Fault> {
     Err(Fault::Differs(right.to_string()))
 }
 
 /// None: one key.
-fn bounds(span: &Span) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
+fn bounds(span: &Span) -> Option<Bounds<'_>> {
     match &span.end[..] {
         [] => None,
         [0] => Some((Bound::Included(&span.key), Bound::Unbounded)),
