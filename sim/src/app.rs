@@ -5,6 +5,7 @@ use kvorum_core::{Client, Config};
 
 use crate::history::Change;
 use crate::scene::{Scene, Task};
+use crate::violation::Violation;
 use crate::world::World;
 
 /// A service to rehearse. Everything it does, it does through the ordinary handles and a [`Scene`]; everything
@@ -56,8 +57,8 @@ pub trait App {
     ///
     /// # Errors
     ///
-    /// What does not hold, in words.
-    fn agreed(&mut self, scene: &Scene, revision: Revision, changes: &[Change]) -> Result<(), String> {
+    /// What does not hold; see [`Violation::of_app`].
+    fn agreed(&mut self, scene: &Scene, revision: Revision, changes: &[Change]) -> Result<(), Violation> {
         let _ = (scene, revision, changes);
         Ok(())
     }
@@ -71,8 +72,8 @@ pub trait App {
     ///
     /// # Errors
     ///
-    /// What does not hold, in words; or a [`crate::Violation`] that says who found it.
-    fn end(&mut self, world: &mut World) -> Result<(), String> {
+    /// What does not hold; see [`Violation::of_app`].
+    fn end(&mut self, world: &mut World) -> Result<(), Violation> {
         let _ = world;
         Ok(())
     }

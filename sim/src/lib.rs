@@ -40,7 +40,9 @@
 //! | `run` | one rehearsal, from its seed to its verdict |
 #![forbid(unsafe_code)]
 
+mod app;
 pub mod check;
+mod coverage;
 pub mod history;
 mod host;
 mod images;
@@ -49,6 +51,7 @@ mod net;
 pub mod plan;
 mod poll;
 mod post;
+mod rehearsal;
 mod rng;
 mod run;
 mod scene;
@@ -58,14 +61,20 @@ mod tape;
 mod tasks;
 pub mod timeline;
 mod violation;
+pub mod workload;
 mod world;
 
+pub use app::App;
+pub use coverage::SOMETIMES;
 pub use host::Crash;
 pub use judge::Judge;
 pub use net::{Link, Net};
 pub use poll::{poll, poll_watch};
+pub use rehearsal::Rehearsal;
 pub use rng::{Purpose, Rng, Stream};
 pub use run::{Run, RunOptions, rehearse};
+pub use kvorum_core::ids::{NodeId, Revision};
+pub use kvorum_core::{Client, Config, Time};
 pub use scene::{Scene, Sleep, Task};
 pub use tape::{Tape, Written};
 pub use violation::{Checker, Violation};

@@ -166,11 +166,15 @@ impl Scene {
         self.mark(|| Lane::Client(lane.into()), || What::Note(words()));
     }
 
-    pub(crate) fn mark(&self, lane: impl FnOnce() -> Lane, what: impl FnOnce() -> What) {
+    pub(crate) fn mark_at(&self, at: Time, lane: impl FnOnce() -> Lane, what: impl FnOnce() -> What) {
         let mut timeline = self.0.timeline.borrow_mut();
         if timeline.is_on() {
-            timeline.note(self.now(), lane(), what);
+            timeline.note(at, lane(), what);
         }
+    }
+
+    pub(crate) fn mark(&self, lane: impl FnOnce() -> Lane, what: impl FnOnce() -> What) {
+        self.mark_at(self.now(), lane, what);
     }
 
     /// A number for a call, unlike any other.

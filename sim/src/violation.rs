@@ -97,6 +97,11 @@ impl Violation {
         Violation { checker, promised: promised.into(), seen: seen.into(), at: Time::ZERO, node: None }
     }
 
+    /// A promise of the rehearsed service itself, broken.
+    pub fn of_app(promised: impl Into<String>, seen: impl Into<String>) -> Violation {
+        Violation::new(Checker::App, promised, seen)
+    }
+
     /// Seen then.
     #[must_use]
     pub fn at(self, at: Time) -> Violation {

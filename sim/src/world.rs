@@ -1,6 +1,6 @@
 //! The loop: what happens next, and what follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,6 @@ use crate::scene::Scene;
 use crate::tasks::Tasks;
 use crate::timeline::{Lane, What};
 use queue::Queue;
-use tasks::Service;
 
 /// How the names of the log's files begin.
 const LOG: &str = "log-";
@@ -34,7 +33,7 @@ const LOG: &str = "log-";
 mod faults;
 mod judging;
 mod queue;
-pub(crate) mod tasks;
+mod tasks;
 
 pub(crate) enum Event {
     /// A node's driver takes a turn.
@@ -66,6 +65,7 @@ pub enum Seen {
 
 /// A cluster, its machines and its network. See the crate's text.
 pub struct World {
+    seed: u64,
     rng: Rng,
     now: Time,
     queue: Queue,
@@ -78,7 +78,9 @@ pub struct World {
     pub(crate) judge: Judge,
     pub(crate) scene: Scene,
     tasks: Tasks,
-    service: Option<Service>,
+    /// Nodes that have started, if somebody wants to know.
+    starts: VecDeque<(NodeId, Client)>,
+    are_starts_noted: bool,
     trace: blake3::Hasher,
     seen: Vec<Seen>,
     is_noting: bool,
@@ -94,6 +96,7 @@ impl World {
     pub fn new(seed: u64) -> World {
         let rng = Rng::new(seed);
         World {
+            seed,
             rng,
             now: Time::ZERO,
             queue: Queue::default(),
@@ -105,7 +108,8 @@ impl World {
             judge: Judge::new(0, 0),
             scene: Scene::new(rng),
             tasks: Tasks::default(),
-            service: None,
+            starts: VecDeque::new(),
+            are_starts_noted: false,
             trace: blake3::Hasher::new(),
             seen: Vec::new(),
             is_noting: false,
@@ -149,13 +153,22 @@ impl World {
 
     /// The storage's options on every node, from its next start on.
     pub fn storage_options(mut self, options: Options) -> World {
-        self.hosts.values_mut().for_each(|host| host.options = options);
+        self.set_storage_options(options);
         self
+    }
+
+    pub(crate) fn set_storage_options(&mut self, options: Options) {
+        self.hosts.values_mut().for_each(|host| host.options = options);
     }
 
     /// The time of the world.
     pub fn now(&self) -> Time {
         self.now
+    }
+
+    /// What everything that is left to chance follows from.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The chance of this world.
@@ -290,7 +303,7 @@ impl World {
                 host.refused = None;
                 self.wake(node, now);
                 self.scene.mark(|| Lane::Node(node), || What::Started);
-                self.begin_service(node);
+                self.node_started(node);
                 true
             }
             Err(error) => {

@@ -5,13 +5,19 @@
 //! | --- | --- |
 //! | `witness` | every replica is at each index what the log makes of it (H); one history |
 //! | `shadow` | what a disk has for sure, and that nothing is vouched for beyond it (D) |
+//! | `ceilings` | nothing grows without bound (V3) |
+//! | `progress` | with a majority connected, there is progress (V2) |
 //! | `leaders` | one leader a term, and none without what is agreed (R) |
 
+mod ceilings;
 mod leaders;
+mod progress;
 mod shadow;
 mod witness;
 
+pub(crate) use ceilings::Ceilings;
 pub(crate) use leaders::Leaders;
+pub(crate) use progress::Progress;
 pub(crate) use shadow::Shadows;
 pub use witness::LeaseFact;
 pub(crate) use witness::Witness;

@@ -23,12 +23,12 @@ pub(super) fn delete(delete: &k::DeleteRangeRequest) -> Request {
 }
 
 pub(super) fn range(range: &k::RangeRequest) -> Request {
-    let order = match range.sort_order() {
+    let order = match k::SortOrder::try_from(range.sort_order).unwrap_or_default() {
         k::SortOrder::None => Order::None,
         k::SortOrder::Ascend => Order::Ascend,
         k::SortOrder::Descend => Order::Descend,
     };
-    let target = match range.sort_target() {
+    let target = match k::SortTarget::try_from(range.sort_target).unwrap_or_default() {
         k::SortTarget::Key => Target::Key,
         k::SortTarget::Version => Target::Version,
         k::SortTarget::Create => Target::Create,
@@ -70,7 +70,7 @@ fn op(op: &k::RequestOp) -> Request {
 }
 
 fn compare(compare: &k::Compare) -> Compare {
-    let relation = match compare.result() {
+    let relation = match k::CompareResult::try_from(compare.result).unwrap_or_default() {
         k::CompareResult::Equal => Relation::Equal,
         k::CompareResult::NotEqual => Relation::NotEqual,
         k::CompareResult::Less => Relation::Less,

@@ -94,13 +94,11 @@ impl SessionClient {
                             | ErrorKind::NoSpace { .. }
                     );
                     // The session may be gone together with the answer to an earlier attempt.
-                    let is_refused = error.outcome() == Outcome::NotApplied;
-                    if is_refused && !is_over {
-                        call.failed(&error);
-                    }
                     if is_over {
-                        drop(call);
                         return false;
+                    }
+                    if error.outcome() == Outcome::NotApplied {
+                        call.failed(&error);
                     }
                     self.scene.count("retries in a session");
                 }

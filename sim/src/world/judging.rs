@@ -25,6 +25,22 @@ impl World {
         self.is_unjudged = true;
     }
 
+    /// What is found from now on is reported to the [`Scene`]; otherwise it panics.
+    pub(crate) fn be_lenient(&mut self) {
+        self.is_lenient = true;
+    }
+
+    /// What a running node was after its last turn.
+    pub(crate) fn glance(&self, node: NodeId) -> Option<Glance> {
+        Some(self.hosts.get(&node)?.process.as_ref()?.glance)
+    }
+
+    /// How much mail lies unread at a running node, and how many jobs wait for its disk.
+    pub(crate) fn backlog(&self, node: NodeId) -> Option<(usize, usize)> {
+        let process = self.hosts.get(&node)?.process.as_ref()?;
+        Some((process.inbox.len(), process.jobs.len() + process.queue.len()))
+    }
+
     pub(super) fn judge_turn(&mut self, node: NodeId, before: &Glance, after: &Glance) {
         if !self.is_unjudged {
             let found = self.judge.turned(self.now, node, before, after);

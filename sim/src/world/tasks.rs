@@ -4,29 +4,38 @@ use kvorum_core::Client;
 use kvorum_core::ids::NodeId;
 
 use super::World;
-use crate::scene::{Scene, Task};
-
-/// What is to run beside a node from its start on.
-pub(crate) type Service = Box<dyn FnMut(&Scene, NodeId, Client) -> Task>;
+use crate::scene::Task;
 
 impl World {
-    /// From now on, every node that starts has this beside it.
-    pub(crate) fn serve(&mut self, service: Service) {
-        self.service = Some(service);
+    /// From now on, starts are noted for whoever runs services.
+    pub(crate) fn note_starts(&mut self) {
+        self.are_starts_noted = true;
     }
 
-    pub(super) fn begin_service(&mut self, node: NodeId) {
+    /// A node that has started since, and its handle.
+    pub(crate) fn next_start(&mut self) -> Option<(NodeId, Client)> {
+        self.starts.pop_front()
+    }
+
+    /// Begins what runs beside a node.
+    pub(crate) fn begin_service(&mut self, node: NodeId, task: Task) {
+        if self.is_up(node) {
+            self.tasks.begin(Some(node), task);
+        }
+    }
+
+    pub(super) fn node_started(&mut self, node: NodeId) {
         let Some(client) = self.client(node) else { return };
         self.scene.set_client(node, Some(client.clone()));
-        if let Some(service) = &mut self.service {
-            let task = service(&self.scene, node, client);
-            self.tasks.begin(Some(node), task);
+        if self.are_starts_noted {
+            self.starts.push_back((node, client));
         }
     }
 
     /// A node's tasks die with it, before it: nothing of what they held is said to anybody any more.
     pub(super) fn end_service(&mut self, node: NodeId) {
         self.scene.set_client(node, None);
+        self.starts.retain(|(started, _)| *started != node);
         self.tasks.end_of(node);
     }
 
@@ -45,9 +54,5 @@ impl World {
                 return;
             }
         }
-    }
-
-    pub(crate) fn end_tasks(&mut self) {
-        self.tasks.clear();
     }
 }

@@ -215,6 +215,12 @@ impl FaultyDisk {
         named.map(of_one).sum()
     }
 
+    /// How many files there are, and how many bytes are in them.
+    pub fn usage(&self) -> (usize, u64) {
+        let world = self.world.lock();
+        (world.names.len(), world.used())
+    }
+
     /// A bit of a file rots. Out of its range, nothing happens.
     pub fn flip(&self, name: &str, byte: usize, bit: u8) {
         let mut world = self.world.lock();

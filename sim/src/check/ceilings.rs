@@ -1,0 +1,53 @@
+//! Nothing grows without bound.
+
+use kvorum_core::ids::NodeId;
+
+use crate::violation::{Checker, Violation};
+use crate::world::World;
+
+/// What a node may hold at most, under the little that is asked in a rehearsal.
+const MAIL: usize = 20_000;
+const WAITING: usize = 5_000;
+const JOBS: usize = 5_000;
+const FILES: usize = 60;
+const DISK: u64 = 64 << 20;
+
+/// The most that was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Ceilings {
+    looks: u64,
+}
+
+impl Ceilings {
+    pub(crate) fn look(&mut self, world: &World) -> Result<(), Violation> {
+        self.looks += 1;
+        let nodes = world.ids();
+        nodes.iter().try_for_each(|node| Ceilings::of_process(world, *node))?;
+        if self.looks.is_multiple_of(10) {
+            nodes.iter().try_for_each(|node| Ceilings::of_disk(world, *node))?;
+        }
+        Ok(())
+    }
+
+    fn of_process(world: &World, node: NodeId) -> Result<(), Violation> {
+        let Some((mail, jobs)) = world.backlog(node) else { return Ok(()) };
+        let waiting = world.glance(node).map_or(0, |glance| glance.waiting);
+        below(node, "messages lie unread", mail, MAIL)?;
+        below(node, "jobs wait for the disk", jobs, JOBS)?;
+        below(node, "requests wait for an answer", waiting, WAITING)
+    }
+
+    fn of_disk(world: &World, node: NodeId) -> Result<(), Violation> {
+        let (files, bytes) = world.disk(node).usage();
+        below(node, "files are on the disk", files, FILES)?;
+        below(node, "bytes are on the disk", bytes as usize, DISK as usize)
+    }
+}
+
+fn below(node: NodeId, what: &str, count: usize, most: usize) -> Result<(), Violation> {
+    if count <= most {
+        return Ok(());
+    }
+    let seen = format!("{count} {what}, and {most} are more than enough");
+    Err(Violation::new(Checker::Ceiling, "V3: nothing grows without bound", seen).on(node))
+}

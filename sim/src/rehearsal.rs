@@ -1,0 +1,371 @@
+//! A run from its beginning to its verdict: a service and its cluster under a plan; then the faults stop, the
+//! clients stop, and everything must come to rest as it was promised.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::time::Duration;
+
+use kvorum_core::Time;
+use kvorum_core::ids::{NodeId, Revision};
+use kvorum_storage::Options;
+
+use crate::app::App;
+use crate::check::{Ceilings, Progress};
+use crate::plan::{Envelope, Injector, Plan, Swarm};
+use crate::rng::Purpose;
+use crate::run::{Run, RunOptions};
+use crate::timeline::{Lane, What};
+use crate::violation::{Checker, Violation};
+use crate::world::World;
+
+/// How long after the last fault all nodes must agree.
+const CONVERGENCE: Duration = Duration::from_secs(30);
+
+/// How long after the last fault every call must have ended: the largest request time-out, and retries.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// How long the cluster is watched at rest, so that what has only time left to do is done: leases end.
+const QUIET: Duration = Duration::from_secs(12);
+
+/// How often what need not be seen at every step is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A world, and what is to go wrong in it. See [`World::faults`].
+#[must_use = "it has not run yet"]
+pub struct Rehearsal {
+    world: World,
+    swarm: Swarm,
+    options: RunOptions,
+}
+
+impl World {
+    /// With whatever goes wrong in it that the seed makes up of this.
+    pub fn faults(self, swarm: Swarm) -> Rehearsal {
+        Rehearsal { world: self, swarm, options: RunOptions::default() }
+    }
+}
+
+impl Rehearsal {
+    /// For so long; 60 s if nothing is said. Then the cluster comes to rest.
+    pub fn lasting(mut self, duration: Duration) -> Rehearsal {
+        self.options.duration = duration;
+        self
+    }
+
+    /// As these say.
+    pub fn with(mut self, options: &RunOptions) -> Rehearsal {
+        self.options = options.clone();
+        self
+    }
+
+    /// With a timeline of what happened in [`Run::timeline`].
+    pub fn with_timeline(mut self) -> Rehearsal {
+        self.options.timeline = true;
+        self
+    }
+
+    /// The plan that the seed makes up.
+    pub fn plan(&self) -> Plan {
+        let nodes = self.world.ids().len() as u64;
+        self.swarm.plan(self.world.seed(), nodes, self.options.duration)
+    }
+
+    /// Runs a service, and judges.
+    pub fn run(mut self, mut app: impl App + 'static) -> Run {
+        let plan = self.plan();
+        let faults = plan.faults.iter().map(ToString::to_string).collect();
+        let plan = plan.without(&self.options.without);
+        let mut run = Run {
+            seed: plan.seed,
+            nodes: plan.nodes,
+            is_outside: plan.is_outside(),
+            faults,
+            ..Run::default()
+        };
+        for node in self.world.ids() {
+            app.configure(self.world.config(node));
+        }
+        let scene = self.world.scene().clone();
+        if self.options.timeline || self.options.trace {
+            scene.begin_timeline();
+        }
+        let mut stage = Performance::new(self.world, &plan, app);
+        let caught = listening(|| catch_unwind(AssertUnwindSafe(|| stage.perform(plan.duration))));
+        if let Err(words) = caught {
+            scene.report(Violation::new(Checker::Panic, "V4: nothing panics", words));
+        }
+        run.violation = scene.violation();
+        if let Some(violation) = &run.violation {
+            let lane = violation.node.map_or(Lane::World, Lane::Node);
+            scene.mark(|| lane, || What::Violation(format!("{}: {}", violation.checker, violation.seen)));
+        }
+        run.simulated = stage.world.now().since(Time::ZERO);
+        stage.count(&scene);
+        run.counts = scene.counts();
+        run.trace = stage.world.trace_hash();
+        run.timeline = scene.take_timeline();
+        // What is left may be in any state, and says nothing more.
+        _ = listening(|| catch_unwind(AssertUnwindSafe(move || drop(stage))));
+        run
+    }
+}
+
+/// A run under way.
+struct Performance<A> {
+    world: World,
+    faults: Injector,
+    envelope: Envelope,
+    app: A,
+    /// What the service has been shown.
+    shown: Revision,
+    looked: Time,
+    ceilings: Ceilings,
+    progress: Progress,
+    struck: usize,
+}
+
+impl<A: App + 'static> Performance<A> {
+    fn new(mut world: World, plan: &Plan, app: A) -> Performance<A> {
+        let mut draw = world.rng().stream(Purpose::Swarm, 3);
+        let segment_bytes = draw.pick(&[2_000, 16_000, 1 << 20]);
+        world.set_storage_options(Options { segment_bytes, ..Options::default() });
+        plan.set_up(&mut world);
+        let envelope = plan.envelope();
+        if !envelope.is_inside {
+            world.stop_judging();
+        }
+        world.be_lenient();
+        Performance {
+            faults: Injector::new(plan),
+            envelope,
+            app,
+            shown: 1,
+            looked: Time::ZERO,
+            ceilings: Ceilings::default(),
+            progress: Progress::default(),
+            struck: 0,
+            world,
+        }
+    }
+
+    fn perform(&mut self, duration: Duration) {
+        let scene = self.world.scene().clone();
+        if let Err(violation) = self.play(duration) {
+            scene.report(violation);
+        }
+    }
+
+    fn play(&mut self, duration: Duration) -> Result<(), Violation> {
+        let scene = self.world.scene().clone();
+        self.app.begin(&scene);
+        // What a service runs beside a node is asked for when the node starts, in the middle of a step.
+        self.begin_services();
+        self.world.start_all();
+        self.start_new_services();
+        let end = Time::ZERO + duration;
+        while self.world.now() < end {
+            self.step(end)?;
+        }
+        self.come_to_rest()
+    }
+
+    fn step(&mut self, end: Time) -> Result<(), Violation> {
+        let until = self.faults.next().min(end);
+        if !self.world.step(until) {
+            // Nothing happens before that: a fault's time has come.
+            let now = self.world.now();
+            self.world.run(until.since(now));
+        }
+        self.faults.act(&mut self.world);
+        self.start_new_services();
+        self.look()
+    }
+
+    fn begin_services(&mut self) {
+        self.world.note_starts();
+    }
+
+    /// Begins what runs beside the nodes that have started since.
+    fn start_new_services(&mut self) {
+        while let Some((node, client)) = self.world.next_start() {
+            let scene = self.world.scene().clone();
+            let task = self.app.node(&scene, node, client);
+            self.world.begin_service(node, task);
+        }
+    }
+
+    /// What is looked at after every step, and now and then.
+    fn look(&mut self) -> Result<(), Violation> {
+        if let Some(violation) = self.faults.violation() {
+            return Err(violation.clone());
+        }
+        let scene = self.world.scene().clone();
+        if let Some(violation) = scene.violation().filter(|_| scene.is_broken()) {
+            return Err(violation);
+        }
+        let newest = self.world.judge().newest();
+        while self.shown < newest && self.envelope.is_inside {
+            self.shown += 1;
+            let changes = self.world.judge().log().at(self.shown);
+            self.app.agreed(&scene, self.shown, changes)?;
+        }
+        let now = self.world.now();
+        if now.since(self.looked) < LOOK {
+            return Ok(());
+        }
+        self.looked = now;
+        self.note_strikes();
+        self.ceilings.look(&self.world)?;
+        if self.envelope.is_inside {
+            self.progress.look(&self.world, self.faults.is_calm(&self.world))?;
+        }
+        Ok(())
+    }
+
+    fn note_strikes(&mut self) {
+        let scene = self.world.scene();
+        for strike in &self.faults.strikes()[self.struck..] {
+            scene.mark_at(strike.at, || Lane::World, || What::Fault(strike.number, strike.words.clone()));
+        }
+        self.struck = self.faults.strikes().len();
+    }
+
+    /// Lets time pass until `done` says so; answers whether it did within `limit`.
+    fn settle(
+        &mut self,
+        limit: Duration,
+        mut done: impl FnMut(&Performance<A>) -> bool,
+    ) -> Result<bool, Violation> {
+        let end = self.world.now() + limit;
+        let mut looked = None;
+        while self.world.now() < end {
+            let now = self.world.now();
+            let is_due = looked.is_none_or(|before| now.since(before) >= Duration::from_millis(20));
+            if is_due {
+                looked = Some(now);
+                if done(self) {
+                    return Ok(true);
+                }
+            }
+            self.step(end)?;
+        }
+        Ok(done(self))
+    }
+
+    fn come_to_rest(&mut self) -> Result<(), Violation> {
+        let scene = self.world.scene().clone();
+        self.faults.stop(&mut self.world);
+        self.start_new_services();
+        scene.mark(|| Lane::World, || What::Healed);
+        scene.begin_rest();
+        if !self.envelope.is_inside {
+            self.settle(CONVERGENCE, |_| false)?;
+            return Ok(());
+        }
+        let slow = |promised: &str, seen: String| Err(Violation::new(Checker::Liveness, promised, seen));
+        if !self.settle(SILENCE, |run| run.app.is_idle())? {
+            let seen = format!("a call has not ended {SILENCE:?} after the last fault");
+            return slow("V1: after the faults, every call ends", seen);
+        }
+        let healed = self.world.now();
+        if !self.settle(CONVERGENCE, Performance::agrees)? {
+            return slow("V1: after the faults, all nodes agree on a leader and a state", self.describe());
+        }
+        scene.add("milliseconds to agree", self.world.now().since(healed).as_millis() as u64);
+        for node in self.living() {
+            self.use_node(node)?;
+        }
+        self.settle(QUIET, |_| false)?;
+        if !self.settle(CONVERGENCE, Performance::agrees)? {
+            return slow("V1: at rest, all nodes agree on a leader and a state", self.describe());
+        }
+        self.app.end(&mut self.world)
+    }
+
+    /// All nodes but those that are out for good.
+    fn living(&self) -> Vec<NodeId> {
+        self.world.ids().into_iter().filter(|node| !self.faults.lost().contains(node)).collect()
+    }
+
+    fn agrees(&self) -> bool {
+        let living = self.living();
+        let all: Vec<_> = living.iter().filter_map(|node| self.world.glance(*node)).collect();
+        let Some(first) = all.first() else { return false };
+        first.leader != 0
+            && all.len() == living.len()
+            && all.iter().all(|one| {
+                !one.has_halted
+                    && (one.applied, one.hash) == (first.applied, first.hash)
+                    && one.leader == first.leader
+                    && one.commit == one.applied
+            })
+    }
+
+    fn use_node(&mut self, node: NodeId) -> Result<(), Violation> {
+        let Some(client) = self.world.client(node) else { return Ok(()) };
+        let wrong = |seen: String| {
+            Violation::new(Checker::Liveness, "V1: after the faults, every node answers", seen).on(node)
+        };
+        let mut answer = client.get("the end");
+        let got = RefCell::new(None);
+        let limit = Duration::from_secs(5);
+        self.settle(limit, |_| {
+            let mut got = got.borrow_mut();
+            if got.is_none() {
+                *got = crate::poll::poll(&mut answer);
+            }
+            got.is_some()
+        })?;
+        match got.into_inner() {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) => Err(wrong(format!("it refuses a read: {error}"))),
+            None => Err(wrong(format!("it does not answer a read within {limit:?}"))),
+        }
+    }
+
+    fn describe(&self) -> String {
+        let world = &self.world;
+        let one = |node| match world.status(node) {
+            Some(status) => format!("{node}: {:?} at revision {}", status.raft, status.revision),
+            None => format!("{node}: down, {:?}", world.why_halted(node)),
+        };
+        world.ids().into_iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+
+    fn count(&self, scene: &crate::Scene) {
+        for (name, count) in self.faults.counts() {
+            scene.add(name, *count);
+        }
+        crate::coverage::count(&self.world, scene);
+    }
+}
+
+thread_local! {
+    /// The words of the last panic on this thread, while somebody listens.
+    static HEARD: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
+}
+
+/// Runs something whose panics are not printed but answered, in words.
+fn listening(run: impl FnOnce() -> std::thread::Result<()>) -> Result<(), String> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let is_heard = HEARD.with_borrow_mut(|heard| match heard {
+                Some(words) => {
+                    words.get_or_insert_with(|| panic.to_string());
+                    true
+                }
+                None => false,
+            });
+            if !is_heard {
+                usual(panic);
+            }
+        }));
+    });
+    HEARD.set(Some(None));
+    let result = run();
+    let words = HEARD.take().flatten();
+    result.map_err(|_| words.unwrap_or_else(|| "a panic without words".into()))
+}
