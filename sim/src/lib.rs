@@ -24,13 +24,17 @@
 //! | `world/faults` | what can go wrong with a node |
 //! | `world/judging` | what the judge is shown |
 //! | `poll` | whether something is ready |
-//! | `host` | a machine and the process on it |
+//! | `world/moments` | when faults may strike that wait for something |
+//! | `host`, `clock` | a machine and the process on it; what that takes for the time |
 //! | `net`, `post` | links that lose, repeat, delay and overtake; a node's end of them |
 //! | `images` | images on their way from node to node |
 //! | `judge` | what must hold at every step, whatever happens |
 //! | `tape` | a disk that notes every operation, to be played back up to any of them |
 //! | `script` | a run as a text to read |
-//! | `swarm` | a run that a seed makes up, with clients and faults |
+//! | `app`, `scene`, `tasks` | a service in rehearsal, what it has of the world, and its tasks |
+//! | `workload/` | what is asked of the store in a run that a seed makes up |
+//! | `rehearsal` | a run from its beginning to its verdict |
+//! | `coverage` | what must happen sometimes |
 //! | `rng` | chance, keyed by what it decides |
 //! | `history/` | whether what clients were told can be true; knows nothing of kvorum |
 //! | `check/` | what must hold inside, each promise in a file of its own |
@@ -42,6 +46,7 @@
 
 mod app;
 pub mod check;
+mod clock;
 mod coverage;
 pub mod history;
 mod host;
@@ -56,7 +61,6 @@ mod rng;
 mod run;
 mod scene;
 pub mod script;
-pub mod swarm;
 mod tape;
 mod tasks;
 pub mod timeline;

@@ -33,6 +33,10 @@ pub enum Purpose {
     Lie,
     /// What a service in rehearsal does.
     App,
+    /// Whether a packet is damaged.
+    Corrupt,
+    /// What a fault leaves to the moment in which it strikes.
+    Strike,
 }
 
 /// The chance of one run.

@@ -1,7 +1,7 @@
 //! The tasks of a service in rehearsal: polled when they are woken, on this one thread, in the order of their
 //! waking.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -18,6 +18,7 @@ pub(crate) struct Tasks {
     woken: Arc<Woken>,
     /// Woken, and on a node that is paused.
     held: BTreeMap<NodeId, Vec<u64>>,
+    newly_held: BTreeSet<NodeId>,
     /// Kept from round to round, so that polling does not allocate.
     round: Vec<u64>,
 }
@@ -75,8 +76,9 @@ impl Tasks {
         }
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.all.clear();
+    /// Paused nodes that something was held on since the last call: they are to be resumed one day.
+    pub(crate) fn take_held(&mut self) -> BTreeSet<NodeId> {
+        std::mem::take(&mut self.newly_held)
     }
 
     /// A paused node goes on, and with it whoever was woken meanwhile.
@@ -98,6 +100,7 @@ impl Tasks {
             let Some(running) = self.all.get_mut(&id) else { continue };
             if let Some(node) = running.node.filter(|node| is_paused(*node)) {
                 self.held.entry(node).or_default().push(id);
+                self.newly_held.insert(node);
                 continue;
             }
             running.alarm.is_woken.store(false, Ordering::Relaxed);

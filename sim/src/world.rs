@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use crossbeam::channel::Sender;
 use kvorum_core::ids::{Index, NodeId};
 use kvorum_core::mail::Mail;
@@ -15,10 +16,12 @@ use kvorum_storage::faulty::FaultyDisk;
 use kvorum_storage::{Disk, Options};
 use prost::Message as _;
 
+use crate::clock::Clock;
 use crate::host::Host;
 use crate::images::Transfer;
 use crate::judge::Judge;
 use crate::net::Net;
+use crate::plan::Trigger;
 use crate::poll::poll;
 use crate::post::Parcel;
 use crate::rng::{Purpose, Rng};
@@ -32,6 +35,7 @@ const LOG: &str = "log-";
 
 mod faults;
 mod judging;
+mod moments;
 mod queue;
 mod tasks;
 
@@ -41,7 +45,7 @@ pub(crate) enum Event {
     /// A node's disk has done its work.
     Disk(NodeId, u64),
     /// A packet arrives, whoever listens there by now.
-    Deliver(Vec<u8>),
+    Deliver(Bytes),
     /// An image takes its next step.
     Image(u64),
     /// A sender hears what became of its image.
@@ -61,6 +65,8 @@ pub enum Seen {
     Leads(NodeId, u64),
     /// A node halted itself.
     Halted(NodeId, String),
+    /// A moment that was waited for came. See [`World::wait_for_moments`].
+    Moment(Trigger, NodeId),
 }
 
 /// A cluster, its machines and its network. See the crate's text.
@@ -84,6 +90,8 @@ pub struct World {
     trace: blake3::Hasher,
     seen: Vec<Seen>,
     is_noting: bool,
+    /// The moments that somebody waits for, and whether anybody wants to hear of halts.
+    wanted: Option<u32>,
     is_unjudged: bool,
     /// What is found is reported, and does not panic.
     pub(crate) is_lenient: bool,
@@ -113,6 +121,7 @@ impl World {
             trace: blake3::Hasher::new(),
             seen: Vec::new(),
             is_noting: false,
+            wanted: None,
             is_unjudged: false,
             is_lenient: false,
             sync_time: (Duration::from_micros(300), Duration::from_millis(2)),
@@ -142,7 +151,9 @@ impl World {
                 directories: 1,
                 syncs: 0,
                 held: false,
-                drift_ppm: 0,
+                clock: Clock::default(),
+                slow_sync: Duration::ZERO,
+                turn_takes: Duration::ZERO,
                 refused: None,
             };
             self.hosts.insert(node, host);
@@ -209,7 +220,8 @@ impl World {
 
     /// How much faster a node's clock runs, in parts of a million.
     pub fn set_drift(&mut self, node: NodeId, ppm: i64) {
-        self.host(node).drift_ppm = ppm;
+        let now = self.now;
+        self.host(node).clock.set_drift(now, ppm);
     }
 
     /// Keeps note of what happens, for [`World::take_seen`].
@@ -435,7 +447,7 @@ impl World {
     fn on_turn(&mut self, node: NodeId, epoch: u64) {
         let now = self.now;
         let host = self.host(node);
-        let local = host.local(now);
+        let (local, busy) = (host.clock.local(now), host.turn_takes);
         let Some(process) = &mut host.process else { return };
         if host.epoch != epoch || process.turn_at != Some(now) {
             return;
@@ -447,7 +459,8 @@ impl World {
         let after = process.driver.glance();
         process.glance = after;
         let parcels = process.post.take();
-        let next = host.global(next).max(now + Duration::from_nanos(1));
+        process.paused_until = process.paused_until.max(now + busy);
+        let next = host.clock.global(next).max(now + Duration::from_nanos(1));
         self.wake(node, next);
         self.note_turn(node, &before, &after);
         self.judge_turn(node, &before, &after);
@@ -464,6 +477,10 @@ impl World {
         let has_changed = (before.role, before.term) != (after.role, after.term);
         if has_changed && after.role == Role::Leader {
             self.note(|| Seen::Leads(node, after.term));
+            self.moment(Trigger::Led, node);
+        }
+        if after.applied > before.applied {
+            self.moment(Trigger::Applied, node);
         }
         if has_changed {
             self.scene.mark(|| Lane::Node(node), || What::Role(after.role, after.term));
@@ -471,18 +488,20 @@ impl World {
         if !before.has_halted && after.has_halted {
             let reason = self.why_halted(node).unwrap_or_default();
             self.scene.mark(|| Lane::Node(node), || What::Halted(reason.clone()));
-            self.note(|| Seen::Halted(node, reason));
+            self.note_halt(node, &reason);
         }
     }
 
     fn post(&mut self, envelope: Envelope) {
         let found = self.judge.shadows.sent(&envelope);
         self.take_verdict(envelope.from, found);
-        let bytes = envelope.encode_to_vec();
+        let bytes = Bytes::from(envelope.encode_to_vec());
         self.trace.update(&self.now.as_nanos().to_le_bytes()).update(&bytes);
-        for delay in self.net.route(envelope.from, envelope.to) {
+        self.net.sent(&bytes);
+        for delay in self.net.route(self.now, envelope.from, envelope.to) {
             self.after(delay, Event::Deliver(bytes.clone()));
         }
+        self.note_message(&envelope);
         self.note(|| Seen::Sent(Box::new(envelope)));
     }
 
@@ -504,6 +523,7 @@ impl World {
         }
         process.is_writing = true;
         host.syncs += 1;
+        let (least, most) = (least + host.slow_sync / 4, most + host.slow_sync);
         let spread = most.saturating_sub(least).as_nanos() as u64 + 1;
         let delay = least + Duration::from_nanos(rng.draw(Purpose::Sync, node, 0, host.syncs) % spread);
         self.after(delay, Event::Disk(node, epoch));
@@ -523,14 +543,20 @@ impl World {
         process.gather_jobs();
         let batches: Vec<Batch> = process.batches().cloned().collect();
         let mut jobs = std::mem::take(&mut process.queue);
+        let (made, is_saving) = (host.disk.creations(), process.worker.is_busy());
         let unsynced = host.disk.unsynced(LOG);
         process.worker.work(&mut jobs);
-        if process.worker.has_failed() {
-            self.judge.shadows.torn(node, batches.iter());
-        } else if host.disk.unsynced(LOG) <= unsynced {
-            self.judge.shadows.written(node, batches.iter());
+        let has_failed = process.worker.has_failed();
+        let is_durable = host.disk.unsynced(LOG) <= unsynced;
+        let is_saving = is_saving || process.worker.is_busy();
+        let is_new = host.disk.creations() != made && host.disk.newest_file().starts_with("log-");
+        match (has_failed, is_durable) {
+            (true, _) => self.judge.shadows.torn(node, batches.iter()),
+            (false, true) => self.judge.shadows.written(node, batches.iter()),
+            (false, false) => {}
         }
         self.note(|| Seen::Synced(node));
+        self.note_disk(node, is_new, is_saving);
         self.see_to_disk(node);
     }
 }

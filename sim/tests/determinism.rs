@@ -3,12 +3,13 @@
 use std::process::Command;
 use std::time::Duration;
 
-use kvorum_sim::swarm::run;
+use kvorum_sim::{RunOptions, rehearse};
 
 const CHILD: &str = "KVORUM_TRACE_CHILD";
 
 fn traces() -> String {
-    (0..3).map(|seed| run(seed, Duration::from_secs(6)).trace).collect::<Vec<_>>().join(" ")
+    let options = RunOptions { duration: Duration::from_secs(6), ..RunOptions::default() };
+    (0..3).map(|seed| rehearse(seed, &options).trace).collect::<Vec<_>>().join(" ")
 }
 
 #[test]

@@ -15,7 +15,7 @@ mod sessions;
 use std::time::Duration;
 
 use kvorum_core::config::AutoCompaction;
-use kvorum_core::{Config, Time};
+use kvorum_core::Config;
 
 use crate::app::App;
 use crate::history::check_with_lease_ends;
@@ -26,9 +26,6 @@ use crate::world::World;
 use kv::KvClient;
 pub use record::{Recorded, Recorder};
 use sessions::SessionClient;
-
-/// How long all nodes may take to answer a read when the faults are over.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// The workload of a seed.
 pub struct Workload {
@@ -117,21 +114,4 @@ impl App for Workload {
             Err(broken) => Err(Violation::new(Checker::History, "L1", broken.to_string())),
         }
     }
-}
-
-/// Reads through every node: each answers, and with the newest.
-pub(crate) fn use_every_node(world: &mut World, lost: &dyn Fn(u64) -> bool) -> Result<(), Violation> {
-    for node in world.ids().into_iter().filter(|node| !lost(*node)) {
-        let begun: Time = world.now();
-        let Some(client) = world.client(node) else { continue };
-        let wrong = |seen: String| {
-            Violation::new(Checker::Liveness, "V1: after the faults, every node answers", seen).on(node).at(begun)
-        };
-        match world.wait(client.get("the end"), ANSWER) {
-            Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(wrong(format!("it refuses a read: {error}"))),
-            None => return Err(wrong(format!("it does not answer a read within {ANSWER:?}"))),
-        }
-    }
-    Ok(())
 }

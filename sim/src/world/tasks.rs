@@ -3,7 +3,7 @@
 use kvorum_core::Client;
 use kvorum_core::ids::NodeId;
 
-use super::World;
+use super::{Event, World};
 use crate::scene::Task;
 
 impl World {
@@ -52,6 +52,11 @@ impl World {
             };
             if !self.tasks.poll(is_paused) {
                 return;
+            }
+            for node in self.tasks.take_held() {
+                let process = self.hosts.get(&node).and_then(|host| host.process.as_ref());
+                let until = process.map_or(now, |process| process.paused_until);
+                self.queue.push(until, Event::Resume(node));
             }
         }
     }
