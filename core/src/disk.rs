@@ -39,6 +39,8 @@ pub struct DiskWorker {
     mail: Sender<Mail>,
     saving: VecDeque<Saving>,
     has_failed: bool,
+    /// Whether the last call made its batches durable, if there were any.
+    has_appended: bool,
 }
 
 struct Saving {
@@ -56,7 +58,7 @@ impl DiskWorker {
         cluster: ClusterId,
         mail: Sender<Mail>,
     ) -> DiskWorker {
-        DiskWorker { storage, state, cluster, mail, saving: VecDeque::new(), has_failed: false }
+        DiskWorker { storage, state, cluster, mail, saving: VecDeque::new(), has_failed: false, has_appended: false }
     }
 
     /// Whether there is something to do besides the jobs that come: call [`DiskWorker::work`] again without
@@ -65,15 +67,16 @@ impl DiskWorker {
         !self.saving.is_empty() && !self.has_failed
     }
 
-    /// Whether a write has failed, after which none is tried any more.
+    /// Whether the last call made its batches durable: for a rehearsal, which follows what each disk has.
     #[doc(hidden)]
-    pub fn has_failed(&self) -> bool {
-        self.has_failed
+    pub fn has_appended(&self) -> bool {
+        self.has_appended
     }
 
     /// Does these jobs, and a little of what is under way. Any failure is reported, and ends everything: a
     /// disk that failed once is not trusted again.
     pub fn work(&mut self, jobs: &mut Vec<DiskJob>) {
+        self.has_appended = false;
         if self.has_failed {
             jobs.clear();
             return;
@@ -99,6 +102,7 @@ impl DiskWorker {
         }
         if let Some(ticket) = newest {
             self.storage.append(&batches)?;
+            self.has_appended = true;
             self.report(DiskReport::Persisted(ticket));
         }
         rest.into_iter().try_for_each(|job| self.other_job(job))

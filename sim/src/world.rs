@@ -546,14 +546,14 @@ impl World {
         let (made, is_saving) = (host.disk.creations(), process.worker.is_busy());
         let unsynced = host.disk.unsynced(LOG);
         process.worker.work(&mut jobs);
-        let has_failed = process.worker.has_failed();
-        let is_durable = host.disk.unsynced(LOG) <= unsynced;
+        let (has_appended, is_durable) = (process.worker.has_appended(), host.disk.unsynced(LOG) <= unsynced);
         let is_saving = is_saving || process.worker.is_busy();
         let is_new = host.disk.creations() != made && host.disk.newest_file().starts_with("log-");
-        match (has_failed, is_durable) {
-            (true, _) => self.judge.shadows.torn(node, batches.iter()),
-            (false, true) => self.judge.shadows.written(node, batches.iter()),
-            (false, false) => {}
+        match (has_appended, is_durable) {
+            (true, true) => self.judge.shadows.written(node, batches.iter()),
+            // It said that they are durable, and they are not: what it vouches for now is seen not to be.
+            (true, false) => {}
+            (false, _) => self.judge.shadows.torn(node, batches.iter()),
         }
         self.note(|| Seen::Synced(node));
         self.note_disk(node, is_new, is_saving);

@@ -9,7 +9,7 @@ use crate::world::World;
 const MAIL: usize = 20_000;
 const WAITING: usize = 5_000;
 const JOBS: usize = 5_000;
-const FILES: usize = 60;
+const FILES: usize = 3_000;
 const DISK: u64 = 64 << 20;
 
 /// The most that was seen.
