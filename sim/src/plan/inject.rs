@@ -43,16 +43,23 @@ pub(super) enum Todo {
     Repair(NodeId),
     /// A trouble of the network may be over.
     Mend,
-    /// A disk does its work again.
-    Release(NodeId),
-    /// A disk is as fast as it was.
-    Hasten(NodeId),
-    /// A processor is as fast as it was.
-    Unburden(NodeId),
-    /// A disk has room again.
-    Empty(NodeId),
+    /// What a machine suffers may be over.
+    Relieve(Suffering, NodeId),
     /// A disk of earlier is put back.
     PutBack(NodeId, Box<FaultyDisk>, Duration),
+}
+
+/// What a machine suffers for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Suffering {
+    /// Its disk does nothing.
+    Held,
+    /// Its disk is slow.
+    SlowDisk,
+    /// Its processor is slow.
+    SlowCpu,
+    /// Its disk is full.
+    Full,
 }
 
 /// Why a node may halt, or refuse to start, and what becomes of it then.
@@ -74,6 +81,8 @@ pub struct Injector {
     /// Faults that wait for their moment: their place in the plan, and how many such moments to let pass.
     waiting: Vec<(Trigger, usize, u64)>,
     pub(super) troubles: Vec<(Time, Trouble)>,
+    /// Until when machines suffer: a fault that ends does not end a later one with it.
+    sufferings: BTreeMap<(Suffering, NodeId), Time>,
     pub(super) pardons: BTreeMap<NodeId, Pardon>,
     pub(super) lost: BTreeSet<NodeId>,
     /// Nodes that lost their memory: they must stay out, even if nobody has told them yet.
@@ -95,6 +104,7 @@ impl Injector {
             sequence: 0,
             waiting: Vec::new(),
             troubles: Vec::new(),
+            sufferings: BTreeMap::new(),
             pardons: BTreeMap::new(),
             lost: BTreeSet::new(),
             wiped: BTreeSet::new(),
@@ -149,6 +159,7 @@ impl Injector {
         self.timers.clear();
         self.waiting.clear();
         self.troubles.clear();
+        self.sufferings.clear();
         world.wait_for_moments([]);
         world.net.heal();
         world.net.set_usual(Link::default());
@@ -240,11 +251,28 @@ impl Injector {
             Todo::Start(node) => self.start(world, node),
             Todo::Repair(node) => self.repair(world, node),
             Todo::Mend => self.mend(world),
-            Todo::Release(node) => world.release_disk(node),
-            Todo::Hasten(node) => world.slow_disk(node, Duration::ZERO),
-            Todo::Unburden(node) => world.slow_cpu(node, Duration::ZERO),
-            Todo::Empty(node) => world.disk(node).set_capacity(None),
+            Todo::Relieve(what, node) => self.relieve(world, what, node),
             Todo::PutBack(node, disk, down) => self.put_back(world, node, *disk, down),
+        }
+    }
+
+    /// It suffers until then, or as long as it does already.
+    pub(super) fn suffer(&mut self, what: Suffering, node: NodeId, until: Time) {
+        let longest = self.sufferings.entry((what, node)).or_insert(until);
+        *longest = until.max(*longest);
+        self.at(until, Todo::Relieve(what, node));
+    }
+
+    fn relieve(&mut self, world: &mut World, what: Suffering, node: NodeId) {
+        if self.sufferings.get(&(what, node)).is_some_and(|until| *until > world.now()) {
+            return;
+        }
+        self.sufferings.remove(&(what, node));
+        match what {
+            Suffering::Held => world.release_disk(node),
+            Suffering::SlowDisk => world.slow_disk(node, Duration::ZERO),
+            Suffering::SlowCpu => world.slow_cpu(node, Duration::ZERO),
+            Suffering::Full => world.disk(node).set_capacity(None),
         }
     }
 
@@ -318,7 +346,8 @@ impl Injector {
             return;
         }
         if world.start(node) {
-            if let Some(Pardon::Unwell(_)) = self.pardons.get(&node) {
+            let is_full = self.sufferings.contains_key(&(Suffering::Full, node));
+            if matches!(self.pardons.get(&node), Some(Pardon::Unwell(_))) && !is_full {
                 // Whatever was announced for its last life is over.
                 world.disk(node).calm();
                 self.pardons.remove(&node);

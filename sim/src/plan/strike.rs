@@ -7,7 +7,7 @@ use kvorum_storage::faulty::{FaultyDisk, Survivors};
 
 use super::atlas::reason_to_halt;
 use super::fault::{Act, Fault, Rot, Shape, Who};
-use super::inject::{Injector, Pardon, Strike, Todo};
+use super::inject::{Injector, Pardon, Strike, Suffering, Todo};
 use super::network::{Trouble, cut};
 use crate::host::Crash;
 use crate::rng::{Purpose, Stream};
@@ -141,7 +141,7 @@ impl Injector {
             }
             Act::SlowCpu { turn, lasts } => {
                 world.slow_cpu(node, turn);
-                self.at(now + lasts, Todo::Unburden(node));
+                self.suffer(Suffering::SlowCpu, node, now + lasts);
                 true
             }
             Act::Drift { ppm } => {
@@ -175,11 +175,11 @@ impl Injector {
         match fault.what {
             Act::SlowDisk { by, lasts } => {
                 world.slow_disk(node, by);
-                self.at(now + lasts, Todo::Hasten(node));
+                self.suffer(Suffering::SlowDisk, node, now + lasts);
             }
             Act::HoldDisk { lasts } => {
                 world.hold_disk(node);
-                self.at(now + lasts, Todo::Release(node));
+                self.suffer(Suffering::Held, node, now + lasts);
             }
             Act::FailWrite { operation } => {
                 if !is_up {
@@ -201,7 +201,7 @@ impl Injector {
                 let disk = world.disk(node);
                 disk.set_capacity(Some(disk.used() + room));
                 self.unwell(node, pardon);
-                self.at(now + lasts, Todo::Empty(node));
+                self.suffer(Suffering::Full, node, now + lasts);
             }
             Act::Rot { place, bits, down } => {
                 world.kill_if_up(node);
