@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use kvorum_core::disk::{DiskJob, DiskWorker, load_image};
@@ -10,11 +11,14 @@ use kvorum_core::ids::DirectoryId;
 use kvorum_core::mail::Mail;
 use kvorum_core::node::{Node, Start};
 use kvorum_core::request::WatchRequest;
+use kvorum_core::state::State;
 use kvorum_core::storage::{Identity, Storage};
 use kvorum_core::{Client, Config, Result, Time, Watch};
 use kvorum_storage::faulty::{FaultyDisk, Survivors};
 use kvorum_storage::{Disk, FileStorage, Options};
+use parking_lot::RwLock;
 
+use crate::clock::Clock;
 use crate::post::Post;
 
 /// How a process ends.
@@ -44,8 +48,12 @@ pub(crate) struct Host {
     pub(crate) syncs: u64,
     /// Its disk does nothing until it is released.
     pub(crate) held: bool,
-    /// How much faster its clock runs, in parts of a million.
-    pub(crate) drift_ppm: i64,
+    /// What its processes take for the time.
+    pub(crate) clock: Clock,
+    /// What each sync takes longer, at most.
+    pub(crate) slow_sync: Duration,
+    /// What each turn of its process takes.
+    pub(crate) turn_takes: Duration,
     /// Why its last start failed.
     pub(crate) refused: Option<String>,
 }
@@ -63,9 +71,9 @@ pub(crate) struct Process {
     pub(crate) queue: Vec<DiskJob>,
     pub(crate) post: Post,
     pub(crate) client: Client,
+    pub(crate) state: Arc<RwLock<State>>,
     /// Follows everything, for the judge.
     pub(crate) watch: Watch,
-    pub(crate) booted: Time,
     /// When its next turn is.
     pub(crate) turn_at: Option<Time>,
     /// Its disk is at work.
@@ -93,9 +101,11 @@ impl Host {
         let worker = DiskWorker::new(Box::new(storage), node.state().clone(), identity.cluster, mail.clone());
         let from = node.state().read().compacted().max(1);
         let post = Post::default();
+        let state = node.state().clone();
         let driver = Driver::new(node, Box::new(post.clone()), disk, mail.clone());
         let client = driver.client();
         let watch = client.watch(WatchRequest { start_revision: from, ..everything() })?;
+        self.clock.boot(now);
         self.process = Some(Process {
             driver,
             worker,
@@ -105,8 +115,8 @@ impl Host {
             queue: Vec::new(),
             post,
             client,
+            state,
             watch,
-            booted: now,
             turn_at: None,
             is_writing: false,
             paused_until: Time::ZERO,
@@ -139,20 +149,27 @@ impl Host {
         self.epoch += 1;
     }
 
-    /// The time on this machine's clock, which begins with the process.
-    pub(crate) fn local(&self, now: Time) -> Time {
-        let booted = self.process.as_ref().map_or(now, |process| process.booted);
-        let passed = now.since(booted).as_nanos() as i128;
-        Time::from_nanos((passed + passed * i128::from(self.drift_ppm) / 1_000_000) as u64)
-    }
-
-    /// When this machine's clock shows `local`, or a little later.
-    pub(crate) fn global(&self, local: Time) -> Time {
-        let Some(process) = self.process.as_ref().filter(|_| local != Time::NEVER) else {
-            return Time::NEVER;
-        };
-        let passed = i128::from(local.as_nanos()) * 1_000_000 / i128::from(1_000_000 + self.drift_ppm);
-        Time::from_nanos(process.booted.as_nanos() + passed as u64 + u64::from(self.drift_ppm != 0) * 2)
+    /// Another machine with a copy of the disk: what would it make of this? Nothing that it does gets out.
+    pub(crate) fn twin(&self, seed: u64) -> Host {
+        let disk = self.disk.fork(seed);
+        disk.kill();
+        disk.set_capacity(None);
+        Host {
+            config: self.config.clone(),
+            options: self.options,
+            disk,
+            wrap: None,
+            directory: self.directory,
+            process: None,
+            epoch: 0,
+            directories: 1,
+            syncs: 0,
+            held: false,
+            clock: Clock::default(),
+            slow_sync: Duration::ZERO,
+            turn_takes: Duration::ZERO,
+            refused: None,
+        }
     }
 }
 

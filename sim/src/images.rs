@@ -10,6 +10,7 @@ use kvorum_core::mail::Mail;
 use kvorum_core::storage::ImageSource;
 use kvorum_core::transport::{Body, Envelope, ImageReceiver, Incoming};
 
+use crate::plan::Trigger;
 use crate::world::{Event, World};
 
 /// How long a sender waits for an image to be confirmed that nobody refused.
@@ -59,7 +60,7 @@ impl World {
         let transfer =
             Transfer { envelope, from_epoch, to_epoch: None, chunks, stage: Stage::Offered, looks: 0 };
         let id = self.next_transfer();
-        let way = self.net.route(from, to).first().copied();
+        let way = self.net.route(self.now(), from, to).first().copied();
         match way.filter(|_| is_whole) {
             Some(delay) => {
                 self.transfers.insert(id, transfer);
@@ -107,11 +108,12 @@ impl World {
                 Err(_) => REFUSED,
             },
             Stage::Receiving(mut receiver) => {
-                let Some(delay) = self.net.route(from, to).first().copied() else {
+                let Some(delay) = self.net.route(self.now(), from, to).first().copied() else {
                     // A connection does not lose chunks: it breaks, or goes on.
                     let is_cut = self.net.link(from, to).cut;
                     return if is_cut { REFUSED } else { Step::Again(Stage::Receiving(receiver), LOOK) };
                 };
+                self.moment(Trigger::ImageArriving, to);
                 if let Some(chunk) = transfer.chunks.pop_front() {
                     return match receiver.chunk(chunk) {
                         Ok(()) => Step::Again(Stage::Receiving(receiver), delay),
@@ -120,7 +122,8 @@ impl World {
                 }
                 let stored = receiver.finish().is_ok();
                 self.images_taken += u64::from(stored);
-                match self.net.route(to, from).first() {
+                self.moment(Trigger::ImageArrived, to);
+                match self.net.route(self.now(), to, from).first() {
                     Some(&after) => Step::Over { stored, after },
                     None => Step::Over { stored: false, after: PATIENCE },
                 }

@@ -24,7 +24,8 @@
 //! | `world/faults` | what can go wrong with a node |
 //! | `world/judging` | what the judge is shown |
 //! | `poll` | whether something is ready |
-//! | `host` | a machine and the process on it |
+//! | `world/moments` | when faults may strike that wait for something |
+//! | `host`, `clock` | a machine and the process on it; what that takes for the time |
 //! | `net`, `post` | links that lose, repeat, delay and overtake; a node's end of them |
 //! | `images` | images on their way from node to node |
 //! | `judge` | what must hold at every step, whatever happens |
@@ -41,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+mod clock;
 pub mod history;
 mod host;
 mod images;

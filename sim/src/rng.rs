@@ -31,6 +31,10 @@ pub enum Purpose {
     Node,
     /// What a liar says.
     Lie,
+    /// Whether a packet is damaged.
+    Corrupt,
+    /// What a fault leaves to the moment in which it strikes.
+    Strike,
 }
 
 /// The chance of one run.

@@ -177,7 +177,7 @@ impl Script {
             match seen {
                 Seen::Leads(node, term) => _ = writeln!(out, "node {node} leads term {term}"),
                 Seen::Halted(node, why) => _ = writeln!(out, "node {node} halts: {why}"),
-                Seen::Sent(_) | Seen::Synced(_) => {}
+                Seen::Sent(_) | Seen::Synced(_) | Seen::Moment(..) => {}
             }
         }
         out

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use crossbeam::channel::Sender;
 use kvorum_core::ids::{Index, NodeId};
 use kvorum_core::mail::Mail;
@@ -14,16 +15,19 @@ use kvorum_storage::faulty::FaultyDisk;
 use kvorum_storage::{Disk, Options};
 use prost::Message as _;
 
+use crate::clock::Clock;
 use crate::host::Host;
 use crate::images::Transfer;
 use crate::judge::Judge;
 use crate::net::Net;
+use crate::plan::Trigger;
 use crate::poll::poll;
 use crate::post::Parcel;
 use crate::rng::{Purpose, Rng};
 
 mod faults;
 mod judging;
+mod moments;
 
 pub(crate) enum Event {
     /// A node's driver takes a turn.
@@ -31,7 +35,7 @@ pub(crate) enum Event {
     /// A node's disk has done its work.
     Disk(NodeId, u64),
     /// A packet arrives, whoever listens there by now.
-    Deliver(Vec<u8>),
+    Deliver(Bytes),
     /// An image takes its next step.
     Image(u64),
     /// A sender hears what became of its image.
@@ -49,6 +53,8 @@ pub enum Seen {
     Leads(NodeId, u64),
     /// A node halted itself.
     Halted(NodeId, String),
+    /// A moment that was waited for came. See [`World::wait_for_moments`].
+    Moment(Trigger, NodeId),
 }
 
 /// A cluster, its machines and its network. See the crate's text.
@@ -67,6 +73,8 @@ pub struct World {
     trace: blake3::Hasher,
     seen: Vec<Seen>,
     is_noting: bool,
+    /// The moments that somebody waits for, and whether anybody wants to hear of halts.
+    wanted: Option<u32>,
     is_unjudged: bool,
     /// The shortest and the longest time that a disk takes for what is queued.
     pub sync_time: (Duration, Duration),
@@ -90,6 +98,7 @@ impl World {
             trace: blake3::Hasher::new(),
             seen: Vec::new(),
             is_noting: false,
+            wanted: None,
             is_unjudged: false,
             sync_time: (Duration::from_micros(300), Duration::from_millis(2)),
         }
@@ -117,7 +126,9 @@ impl World {
                 directories: 1,
                 syncs: 0,
                 held: false,
-                drift_ppm: 0,
+                clock: Clock::default(),
+                slow_sync: Duration::ZERO,
+                turn_takes: Duration::ZERO,
                 refused: None,
             };
             self.hosts.insert(node, host);
@@ -178,7 +189,8 @@ impl World {
 
     /// How much faster a node's clock runs, in parts of a million.
     pub fn set_drift(&mut self, node: NodeId, ppm: i64) {
-        self.host(node).drift_ppm = ppm;
+        let now = self.now;
+        self.host(node).clock.set_drift(now, ppm);
     }
 
     /// Keeps note of what happens, for [`World::take_seen`].
@@ -391,7 +403,7 @@ impl World {
     fn on_turn(&mut self, node: NodeId, epoch: u64) {
         let now = self.now;
         let host = self.host(node);
-        let local = host.local(now);
+        let (local, busy) = (host.clock.local(now), host.turn_takes);
         let Some(process) = &mut host.process else { return };
         if host.epoch != epoch || process.turn_at != Some(now) {
             return;
@@ -402,14 +414,19 @@ impl World {
         let next = process.driver.turn(local, mail.into_iter());
         let status = process.client.status();
         let parcels = process.post.take();
-        let next = host.global(next).max(now + Duration::from_nanos(1));
+        process.paused_until = process.paused_until.max(now + busy);
+        let next = host.clock.global(next).max(now + Duration::from_nanos(1));
         if status.raft.role == Role::Leader
             && (was.raft.role, was.raft.term) != (Role::Leader, status.raft.term)
         {
             self.note(|| Seen::Leads(node, status.raft.term));
+            self.moment(Trigger::Led, node);
+        }
+        if status.raft.applied > was.raft.applied {
+            self.moment(Trigger::Applied, node);
         }
         if let (None, Some(reason)) = (&was.raft.halted, &status.raft.halted) {
-            self.note(|| Seen::Halted(node, reason.clone()));
+            self.note_halt(node, reason);
         }
         self.wake(node, next);
         self.judge_node(node, &status);
@@ -423,11 +440,13 @@ impl World {
     }
 
     fn post(&mut self, envelope: Envelope) {
-        let bytes = envelope.encode_to_vec();
+        let bytes = Bytes::from(envelope.encode_to_vec());
         self.trace.update(&self.now.as_nanos().to_le_bytes()).update(&bytes);
-        for delay in self.net.route(envelope.from, envelope.to) {
+        self.net.sent(&bytes);
+        for delay in self.net.route(self.now, envelope.from, envelope.to) {
             self.after(delay, Event::Deliver(bytes.clone()));
         }
+        self.note_message(&envelope);
         self.note(|| Seen::Sent(Box::new(envelope)));
     }
 
@@ -449,6 +468,7 @@ impl World {
         }
         process.is_writing = true;
         host.syncs += 1;
+        let (least, most) = (least + host.slow_sync / 4, most + host.slow_sync);
         let spread = most.saturating_sub(least).as_nanos() as u64 + 1;
         let delay = least + Duration::from_nanos(rng.draw(Purpose::Sync, node, 0, host.syncs) % spread);
         self.after(delay, Event::Disk(node, epoch));
@@ -467,8 +487,12 @@ impl World {
         }
         process.gather_jobs();
         let mut jobs = std::mem::take(&mut process.queue);
+        let (made, is_saving) = (host.disk.creations(), process.worker.is_busy());
         process.worker.work(&mut jobs);
+        let is_saving = is_saving || process.worker.is_busy();
+        let is_new = host.disk.creations() != made && host.disk.newest_file().starts_with("log-");
         self.note(|| Seen::Synced(node));
+        self.note_disk(node, is_new, is_saving);
         self.see_to_disk(node);
     }
 }

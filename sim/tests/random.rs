@@ -24,6 +24,9 @@ fn add(sum: &mut Report, one: &Report) {
     sum.events += one.events;
     sum.compacted += one.compacted;
     sum.entries += one.entries;
+    for (name, count) in &one.faults {
+        *sum.faults.entry(name).or_default() += count;
+    }
     sum.converged_millis = sum.converged_millis.max(one.converged_millis);
 }
 

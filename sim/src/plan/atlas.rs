@@ -18,7 +18,7 @@
 //!
 //! A wiped node is inside only because the others know it by its directory. They agree on directories through
 //! the log, soon after they first meet; so a wipe waits until every other node runs and knows, and is left out
-//! if that does not come (the injector).
+//! if that does not come ([`super::Injector`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -7,6 +7,7 @@
 //! | `words` | faults in English |
 //! | `atlas` | what the cluster still owes its users under a plan |
 //! | `swarm`, `draw` | plans that seeds make up |
+//! | `inject`, `strike`, `network` | plans at work |
 //!
 //! ```
 //! use kvorum_sim::plan::{Class, Swarm};
@@ -21,6 +22,9 @@
 mod atlas;
 mod draw;
 mod fault;
+mod inject;
+mod network;
+mod strike;
 mod swarm;
 mod words;
 
@@ -33,6 +37,7 @@ use kvorum_core::ids::NodeId;
 
 pub use atlas::{Envelope, LEASE_DRIFT_PPM, may_lose};
 pub use fault::{Act, Fault, Rot, Shape, Trigger, When, Who};
+pub use inject::{Injector, Strike};
 pub use swarm::{Class, Swarm};
 
 use crate::net::Link;

@@ -12,6 +12,7 @@ use kvorum_core::{Answer, Client, Error, ErrorKind, Outcome, Result, Time, Write
 use super::Report;
 use super::leases::LeaseBook;
 use crate::judge::Judge;
+use crate::plan::Trigger;
 use crate::poll::poll;
 use crate::rng::{Purpose, Rng, Stream};
 use crate::world::World;
@@ -48,6 +49,8 @@ struct One {
     values: u64,
     name: u64,
     lease: Option<LeaseId>,
+    /// The node that was asked last.
+    asked: NodeId,
 }
 
 /// What all clients have been told, together.
@@ -88,6 +91,7 @@ impl Clients {
             values: 0,
             name,
             lease: None,
+            asked: 1,
         };
         Clients {
             all: (1..=count).map(one).collect(),
@@ -109,7 +113,11 @@ impl Clients {
         self.told.look(world.judge(), &mut self.leases);
         let now = world.now();
         for one in &mut self.all {
+            let was_flying = one.flying.is_some();
             one.land(world, &mut self.told, &mut self.leases, &mut self.report);
+            if one.flying.is_none() && was_flying {
+                world.moment(Trigger::Answered, one.asked);
+            }
             let wants = is_busy || one.in_session.is_some();
             if one.flying.is_none() && one.next <= now {
                 one.next = now + Duration::from_millis(one.draw.between(1, 120));
@@ -121,9 +129,9 @@ impl Clients {
         }
     }
 
-    pub(super) fn check_at_end(&self, world: &World) {
-        self.told.check_at_end(world);
-        self.leases.check_at_end(world);
+    pub(super) fn check_at_end(&self, world: &World, nodes: &[NodeId]) {
+        self.told.check_at_end(world, nodes);
+        self.leases.check_at_end(world, nodes);
     }
 }
 
@@ -201,14 +209,14 @@ impl Told {
         assert_eq!(response.kvs, expected, "a read at {revision}");
     }
 
-    fn check_at_end(&self, world: &World) {
+    fn check_at_end(&self, world: &World, nodes: &[NodeId]) {
         let newest = world.judge().newest();
         for (&revision, value) in &self.acknowledged {
             let events = world.judge().history().get(&revision).expect("acknowledged, and gone");
             let there = |event: &Event| event.kv.as_ref().is_some_and(|kv| kv.value == value.as_bytes());
             assert!(events.iter().any(there), "{value} was acknowledged at {revision}, and is gone");
         }
-        for node in world.ids() {
+        for &node in nodes {
             let status = world.status(node).expect("it runs");
             assert_eq!(status.revision, newest, "node {node} has forgotten revisions that were seen");
             let everything = RangeRequest { key: "\0".into(), range_end: "\0".into(), ..Default::default() };
@@ -231,7 +239,8 @@ impl One {
     }
 
     fn take_off(&mut self, world: &mut World, leases: &mut LeaseBook, report: &mut Report) {
-        let Some((_, client)) = self.node(world) else { return };
+        let Some((node, client)) = self.node(world) else { return };
+        self.asked = node;
         if self.in_session.is_some() {
             report.retries += 1;
             return self.send_in_session(world, &client);

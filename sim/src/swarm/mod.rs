@@ -3,22 +3,21 @@
 //! everything that was acknowledged.
 
 mod clients;
-mod faults;
 mod leases;
 mod watches;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kvorum_core::config::AutoCompaction;
 use kvorum_core::{Config, Time};
 use kvorum_storage::Options;
 
-use crate::net::Link;
+use crate::plan::{self, Injector};
 use crate::poll::poll;
 use crate::rng::{Purpose, Stream};
 use crate::world::World;
 use clients::Clients;
-use faults::Faults;
 use watches::Watchers;
 
 /// How long after the last fault all nodes must agree.
@@ -55,6 +54,8 @@ pub struct Report {
     pub entries: u64,
     /// How long the cluster took to agree after the last fault, in milliseconds.
     pub converged_millis: u64,
+    /// Faults that struck, by name.
+    pub faults: BTreeMap<&'static str, u64>,
     /// A hash of everything that was sent and written.
     pub trace: String,
 }
@@ -65,7 +66,7 @@ pub struct Report {
 ///
 /// When something does not hold. Run it again with the same seed to see the same.
 pub fn run(seed: u64, duration: Duration) -> Report {
-    let mut swarm = Swarm::new(seed);
+    let mut swarm = Swarm::new(seed, duration);
     let end = Time::ZERO + duration;
     while swarm.world.now() < end {
         swarm.step(end, true);
@@ -76,7 +77,11 @@ pub fn run(seed: u64, duration: Duration) -> Report {
 
 struct Swarm {
     world: World,
-    faults: Faults,
+    faults: Injector,
+    converged: Duration,
+    /// Only that nothing panics is demanded.
+    is_outside: bool,
+    blind_at: u64,
     clients: Clients,
     watchers: Watchers,
 }
@@ -103,7 +108,7 @@ fn tune(config: &mut Config, draw: &mut Stream) {
 }
 
 impl Swarm {
-    fn new(seed: u64) -> Swarm {
+    fn new(seed: u64, duration: Duration) -> Swarm {
         let world = World::new(seed);
         let rng = world.rng();
         let nodes = rng.stream(Purpose::Swarm, 1).pick(&[3, 3, 3, 3, 1, 5]);
@@ -111,24 +116,28 @@ impl Swarm {
         let mut draw = rng.stream(Purpose::Swarm, 3);
         let options = Options { segment_bytes: draw.pick(&[2_000, 16_000, 1 << 20]), ..Options::default() };
         world = world.storage_options(options);
-        let slowest = Duration::from_micros(draw.pick(&[800, 5_000, 60_000, 200_000]));
-        let link = Link {
-            loss: draw.pick(&[0, 0, 10, 100, 300]),
-            duplicate: draw.pick(&[0, 20, 300]),
-            slowest,
-            ..Link::default()
-        };
-        world.net.set_usual(link);
-        world.sync_time.1 = Duration::from_micros(draw.pick(&[500, 5_000, 50_000]));
-        let ppm = draw.pick(&[0, 0, 20_000, 50_000]);
-        for node in world.ids() {
-            let faster = if draw.chance(500) { ppm } else { -ppm };
-            world.set_drift(node, faster);
+        let plan = plan::Swarm::default().plan(seed, nodes, duration);
+        let envelope = plan.envelope();
+        plan.set_up(&mut world);
+        if std::env::var_os("KVORUM_PLAN").is_some() {
+            eprintln!("{plan}");
         }
-        world.note_events();
+        if !envelope.is_inside {
+            world.stop_judging();
+        }
         world.start_all();
+        // Leases that no clock keeps are not judged: everything is early enough for them.
+        let ppm = if envelope.leases_hold { envelope.drift_ppm as i64 } else { 1_000_000 };
         let clients = Clients::new(&rng, draw.between(2, 8), ppm);
-        Swarm { faults: Faults::new(&rng), clients, watchers: Watchers::new(&rng), world }
+        Swarm {
+            faults: Injector::new(&plan),
+            clients,
+            watchers: Watchers::new(&rng),
+            world,
+            converged: Duration::ZERO,
+            is_outside: !envelope.is_inside,
+            blind_at: 0,
+        }
     }
 
     fn step(&mut self, end: Time, is_busy: bool) {
@@ -138,11 +147,34 @@ impl Swarm {
             let now = self.world.now();
             self.world.run(until.since(now));
         }
-        if is_busy {
-            self.faults.act(&mut self.world);
+        self.faults.act(&mut self.world);
+        if let Some(violation) = self.faults.violation() {
+            panic!("{violation}");
+        }
+        if self.is_outside {
+            return self.write_blindly(is_busy);
         }
         self.clients.act(&mut self.world, is_busy);
         self.watchers.act(&mut self.world);
+    }
+
+    /// Something to do for a cluster from which nothing is expected any more.
+    fn write_blindly(&mut self, is_busy: bool) {
+        let millis = self.world.now().as_nanos() / 1_000_000;
+        if is_busy && millis >= self.blind_at {
+            self.blind_at = millis + 10;
+            let nodes = self.world.ids();
+            let node = nodes[(millis / 10) as usize % nodes.len()];
+            let client = self.world.client(node);
+            client
+                .into_iter()
+                .for_each(|client| drop(client.put(format!("key{}", millis % 7), "x".repeat(50))));
+        }
+    }
+
+    /// All nodes but those that are out for good.
+    fn living(&self) -> Vec<kvorum_core::ids::NodeId> {
+        self.world.ids().into_iter().filter(|node| !self.faults.lost().contains(node)).collect()
     }
 
     fn settle(&mut self, limit: Duration, mut done: impl FnMut(&mut Swarm) -> bool) -> bool {
@@ -158,6 +190,10 @@ impl Swarm {
 
     fn come_to_rest(&mut self) {
         self.faults.stop(&mut self.world);
+        if self.is_outside {
+            self.settle(CONVERGENCE, |_| false);
+            return;
+        }
         let healed = self.world.now();
         assert!(
             self.settle(Duration::from_secs(20), |swarm| swarm.clients.are_idle()),
@@ -172,17 +208,19 @@ impl Swarm {
             is_due && swarm.agree()
         });
         assert!(agreed, "no agreement: {}", self.describe());
-        self.faults.converged = self.world.now().since(healed);
+        self.converged = self.world.now().since(healed);
         self.use_every_node();
         self.settle(Duration::from_secs(12), |_| false);
         assert!(self.settle(CONVERGENCE, |swarm| swarm.agree()), "no agreement: {}", self.describe());
-        self.clients.check_at_end(&self.world);
+        let living = self.living();
+        self.clients.check_at_end(&self.world, &living);
         self.watchers.check_at_end(&self.world);
     }
 
     fn agree(&self) -> bool {
         let world = &self.world;
-        let all: Vec<_> = world.ids().into_iter().filter_map(|node| world.status(node)).collect();
+        let living = self.living();
+        let all: Vec<_> = living.iter().filter_map(|node| world.status(*node)).collect();
         let Some(first) = all.first() else { return false };
         let same = |s: &kvorum_core::Status| {
             s.raft.halted.is_none()
@@ -191,11 +229,11 @@ impl Swarm {
                 && s.raft.leader == first.raft.leader
                 && s.raft.commit == s.raft.applied
         };
-        first.raft.leader != 0 && all.len() == world.ids().len() && all.iter().all(same)
+        first.raft.leader != 0 && all.len() == living.len() && all.iter().all(same)
     }
 
     fn use_every_node(&mut self) {
-        for node in self.world.ids() {
+        for node in self.living() {
             let client = self.world.client(node).expect("it runs");
             let mut answer = client.get("the end");
             let mut got = None;
@@ -219,13 +257,15 @@ impl Swarm {
 
     fn report(&self) -> Report {
         let mut report = self.clients.report.clone();
-        report.crashes = self.faults.crashes;
+        report.faults = self.faults.counts().clone();
+        report.crashes =
+            ["kill", "lose power", "tear"].iter().filter_map(|name| report.faults.get(name)).sum();
         report.leaders = self.world.judge().leaders().len() as u64;
         report.images = self.world.images_taken();
         report.events = self.watchers.events;
         report.compacted = self.watchers.compacted;
         report.entries = self.world.status(1).map_or(0, |status| status.raft.last_index);
-        report.converged_millis = self.faults.converged.as_millis() as u64;
+        report.converged_millis = self.converged.as_millis() as u64;
         report.trace = self.world.trace_hash();
         report
     }

@@ -2,19 +2,28 @@
 
 use std::time::Duration;
 
+use kvorum_core::Time;
 use kvorum_core::ids::NodeId;
 use kvorum_core::mail::Mail;
 use kvorum_core::transport::{Envelope, Incoming};
 use kvorum_storage::faulty::{FaultyDisk, Survivors};
 
-use super::World;
+use prost::Message as _;
+
+use super::{Event, World};
 use crate::host::Crash;
-use crate::rng::Purpose;
+use crate::rng::{Purpose, Stream};
 
 impl World {
     /// Kills a node's process.
     pub fn kill(&mut self, node: NodeId) {
         self.crash(node, Crash::Kill, None);
+    }
+
+    pub(crate) fn kill_if_up(&mut self, node: NodeId) {
+        if self.is_up(node) {
+            self.kill(node);
+        }
     }
 
     /// A node's machine loses its power, and with it all that was not synced.
@@ -52,7 +61,80 @@ impl World {
         let until = self.now + duration;
         if let Some(process) = &mut self.host(node).process {
             process.paused_until = until;
+            // What it had planned waits, too.
+            process.turn_at = None;
+            self.wake(node, until);
         }
+    }
+
+    /// Every turn of a node's process takes so long, from now on, across its restarts.
+    pub fn slow_cpu(&mut self, node: NodeId, turn: Duration) {
+        self.host(node).turn_takes = turn;
+    }
+
+    /// Every sync of a node's disk takes up to so much longer, from now on.
+    pub fn slow_disk(&mut self, node: NodeId, by: Duration) {
+        self.host(node).slow_sync = by;
+    }
+
+    /// A node's monotonic clock jumps forward, as none should.
+    pub fn jump_clock(&mut self, node: NodeId, by: Duration) {
+        let now = self.now;
+        self.host(node).clock.jump(now, by);
+        self.wake(node, now);
+    }
+
+    /// A node's monotonic clock stands still for a while although its process runs, as none should.
+    pub fn freeze_clock(&mut self, node: NodeId, lasts: Duration) {
+        let now = self.now;
+        self.host(node).clock.freeze(now, now + lasts);
+    }
+
+    /// A clock that stood still goes on.
+    pub fn thaw_clock(&mut self, node: NodeId) {
+        let now = self.now;
+        self.host(node).clock.thaw(now);
+        self.wake(node, now);
+    }
+
+    /// A packet that was sent before (see [`crate::Net::keep_packets`]) comes again, whoever listens by then.
+    /// `any` chooses it, among those of the whole run or of the last moments.
+    pub fn replay(&mut self, is_old: bool, any: u64, delay: Duration) -> bool {
+        let packet = self.net.again(is_old, any);
+        let is_one = packet.is_some();
+        packet.into_iter().for_each(|packet| self.after(delay, Event::Deliver(packet)));
+        is_one
+    }
+
+    /// Shows a damaged packet to the decoder, and to a copy of a node if it decodes: nothing may panic. What
+    /// the copy makes of it goes nowhere. Answers whether it decoded.
+    pub fn show_damaged(&mut self, node: NodeId, damage: &mut Stream) -> bool {
+        let Some(packet) = self.net.again(damage.chance(500), damage.any()) else { return false };
+        let mut bytes = packet.to_vec();
+        for _ in 0..damage.between(1, 4) {
+            let at = damage.below(bytes.len() as u64) as usize;
+            let bit = damage.below(8);
+            bytes.get_mut(at).into_iter().for_each(|byte| *byte ^= 1 << bit);
+        }
+        let Ok(envelope) = Envelope::decode(&bytes[..]) else { return false };
+        let (now, mut twin) = (self.now, self.host(node).twin(damage.any()));
+        if twin.start(now).is_err() {
+            return false;
+        }
+        let Some(process) = &mut twin.process else { return false };
+        // As it came, and as if it were meant for this node.
+        let here = Envelope { to: node, ..envelope.clone() };
+        for envelope in [envelope, here] {
+            let mail = Mail::Incoming(Incoming::Message(envelope));
+            process.driver.turn(Time::ZERO, std::iter::once(mail));
+        }
+        true
+    }
+
+    /// Whether a node runs, and knows by agreement with which directory another began.
+    pub fn knows_directory(&self, node: NodeId, of: NodeId) -> bool {
+        let process = self.hosts.get(&node).and_then(|host| host.process.as_ref());
+        process.is_some_and(|process| process.state.read().member_directory(of).is_some())
     }
 
     /// Hands a node a message, as if it had come over the network.

@@ -80,8 +80,10 @@ struct World {
     stop_at: Option<u64>,
     fail_at: Option<u64>,
     fail_read_at: Option<u64>,
+    fail_next: Option<Operation>,
     capacity: Option<u64>,
     writes_after_failed_sync: u64,
+    newest: String,
 }
 
 impl FaultyDisk {
@@ -101,8 +103,10 @@ impl FaultyDisk {
             stop_at: None,
             fail_at: None,
             fail_read_at: None,
+            fail_next: None,
             capacity: None,
             writes_after_failed_sync: 0,
+            newest: String::new(),
         };
         FaultyDisk { world: Arc::new(Mutex::new(world)) }
     }
@@ -145,6 +149,11 @@ impl FaultyDisk {
         self.world.lock().fail_at = Some(number);
     }
 
+    /// The next operation of this kind fails, once. A sync that fails drops what it was to write.
+    pub fn fail_next(&self, operation: Operation) {
+        self.world.lock().fail_next = Some(operation);
+    }
+
     /// The `number`-th read fails, once.
     pub fn fail_read_at(&self, number: u64) {
         self.world.lock().fail_read_at = Some(number);
@@ -155,10 +164,30 @@ impl FaultyDisk {
         self.world.lock().capacity = bytes;
     }
 
-    /// Takes back what [`FaultyDisk::stop_at`], [`FaultyDisk::fail_at`] and
+    /// Takes back what [`FaultyDisk::stop_at`], [`FaultyDisk::fail_at`], [`FaultyDisk::fail_next`] and
     /// [`FaultyDisk::fail_read_at`] announced. A crash does too.
     pub fn calm(&self) {
         self.world.lock().calm();
+    }
+
+    /// What is left to chance from here on follows from this seed, whatever was before.
+    pub fn reseed(&self, seed: u64) {
+        self.world.lock().random = Random::new(seed);
+    }
+
+    /// How many bytes its files take.
+    pub fn used(&self) -> u64 {
+        self.world.lock().used()
+    }
+
+    /// How many files were ever made.
+    pub fn creations(&self) -> u64 {
+        self.world.lock().inodes.len() as u64
+    }
+
+    /// The name that the file made last was made with.
+    pub fn newest_file(&self) -> String {
+        self.world.lock().newest.clone()
     }
 
     /// How many operations that write there were.
@@ -221,6 +250,7 @@ impl World {
         self.stop_at = None;
         self.fail_at = None;
         self.fail_read_at = None;
+        self.fail_next = None;
     }
 
     fn lose_power(&mut self, survivors: Survivors) {

@@ -43,6 +43,10 @@ impl World {
         match () {
             () if self.stop_at == Some(number) => Fate::Dies,
             () if self.fail_at == Some(number) => Fate::Fails,
+            () if self.fail_next == Some(operation) => {
+                self.fail_next = None;
+                Fate::Fails
+            }
             () => Fate::Done,
         }
     }
@@ -150,6 +154,7 @@ impl Disk for Mount {
         }
         let inode = world.inodes.len();
         world.inodes.push(Inode::default());
+        world.newest = name.to_string();
         world.named(Operation::Create, |w| w.change(NameChange::Create(name.into(), inode)))?;
         drop(world);
         Ok(self.handle(inode))
