@@ -16,6 +16,6 @@ fn the_judge_and_the_oracle_agree() {
     // Both verdicts must be common, or agreeing would be cheap.
     assert!(tally.legal() > count / 6 && tally.illegal() > count / 4, "{tally}");
     for (name, legal, illegal) in &tally.operators {
-        assert!(*illegal > 0 && *legal > 0, "{name} never tells the judges apart\n{tally}");
+        assert!(*illegal > 0 && illegal + legal > count / 1000, "{name} hardly changes anything\n{tally}");
     }
 }

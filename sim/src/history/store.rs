@@ -247,6 +247,9 @@ impl Store {
     }
 
     fn holds(&self, compare: &Compare) -> bool {
+        if compare.span.is_one() {
+            return holds_for(compare, self.live.get(&compare.span.key));
+        }
         let rows = self.rows(&compare.span);
         match &rows[..] {
             [] => holds_for(compare, None),
@@ -256,13 +259,22 @@ impl Store {
 
     fn write(&mut self, key: Bytes, value: Bytes, lease: i64) {
         let mod_revision = self.revision + 1;
-        let (create_revision, version) = match self.live.get(&key) {
-            Some(before) => (before.create_revision, before.version + 1),
-            None => (mod_revision, 1),
-        };
         self.changes.push(Change::Put { key: key.clone(), value: value.clone(), lease });
-        let pair = KeyValue { key: key.clone(), value, create_revision, mod_revision, version, lease };
-        let before = self.set(key.clone(), Some(pair));
+        // The key as it lies in the map already is the one that is shared.
+        let before = match self.live.get_mut(&key) {
+            Some(pair) => {
+                let (create_revision, version) = (pair.create_revision, pair.version.saturating_add(1));
+                let key = pair.key.clone();
+                let new = KeyValue { key, value, create_revision, mod_revision, version, lease };
+                Some(std::mem::replace(pair, new))
+            }
+            None => {
+                let (create_revision, version) = (mod_revision, 1);
+                let new = KeyValue { key: key.clone(), value, create_revision, mod_revision, version, lease };
+                self.live.insert(key.clone(), new)
+            }
+        };
+        self.hang(&key, before.as_ref().map_or(0, |before| before.lease), lease);
         self.undo.push((key, before));
     }
 
@@ -274,25 +286,29 @@ impl Store {
 
     /// Puts a pair in its place, or takes it away, and returns what was there.
     fn set(&mut self, key: Bytes, pair: Option<KeyValue>) -> Option<KeyValue> {
-        let lease_of = |pair: &Option<KeyValue>| pair.as_ref().map_or(0, |pair| pair.lease);
-        let new = lease_of(&pair);
+        let new = pair.as_ref().map_or(0, |pair| pair.lease);
         let before = match pair {
             Some(pair) => self.live.insert(key.clone(), pair),
             None => self.live.remove(&key),
         };
-        let old = lease_of(&before);
-        if old != new {
-            if let Some(keys) = self.leases.get_mut(&old) {
-                keys.remove(&key);
-                if keys.is_empty() {
-                    self.leases.remove(&old);
-                }
-            }
-            if new != 0 {
-                self.leases.entry(new).or_default().insert(key);
+        self.hang(&key, before.as_ref().map_or(0, |before| before.lease), new);
+        before
+    }
+
+    /// Moves a key from one lease to another; 0 is none.
+    fn hang(&mut self, key: &Bytes, old: i64, new: i64) {
+        if old == new {
+            return;
+        }
+        if let Some(keys) = self.leases.get_mut(&old) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.leases.remove(&old);
             }
         }
-        before
+        if new != 0 {
+            self.leases.entry(new).or_default().insert(key.clone());
+        }
     }
 }
 
