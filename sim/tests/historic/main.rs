@@ -1,5 +1,6 @@
 //! Bugs that other systems had, replayed here.
 #![forbid(unsafe_code)]
 
+mod apply;
 mod common;
 mod durability;
