@@ -38,7 +38,7 @@ pub(crate) fn led_with(seed: u64, nodes: u64, tune: impl Fn(&mut Config)) -> (Wo
 /// Starts everybody, and waits until what a new cluster has to agree on first is agreed on.
 pub(crate) fn settled(mut world: World) -> (World, NodeId) {
     world.start_all();
-    world.wait_for_leader(10 * SECOND).expect("a leader");
+    world.wait_for_leader(20 * SECOND).expect("a leader");
     world.run(3 * SECOND);
     let leader = world.leader().expect("still a leader");
     (world, leader)

