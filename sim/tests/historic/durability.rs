@@ -166,6 +166,10 @@ fn comes_back(world: &mut World, behind: u64, crash: Crash, arm: impl FnOnce(&Fa
     world.disk(behind).set_capacity(None);
     assert!(world.start(behind), "after {noticed:?}: {:?}", world.why_halted(behind));
     agree(world);
+    // Its log goes on behind whatever it came back with.
+    let leader = world.leader().unwrap();
+    fill(world, leader, 1);
+    agree(world);
     noticed.is_some()
 }
 
@@ -295,7 +299,7 @@ fn etcd_8935_a_disk_that_fills_up_while_an_image_comes_loses_nothing() {
     for step in 0..30 {
         let arm = |disk: &FaultyDisk| {
             let used: usize = disk.files().values().map(Vec::len).sum();
-            disk.set_capacity(Some(used as u64 + step * 170));
+            disk.set_capacity(Some(used as u64 + step * 420));
         };
         full += u32::from(comes_back(&mut world, behind, Crash::Kill, arm));
     }

@@ -373,6 +373,7 @@ fn xline_166_a_watch_opened_at_any_moment_has_no_gap() {
         for node in world.ids() {
             let (newest, until) = (world.status(node).unwrap().revision, world.now() + MILLI);
             watches.push((2, watch_all(&world, node, 2)));
+            watches.push((newest.max(2), watch_all(&world, node, newest.max(2))));
             watches.push((newest + 1, watch_all(&world, node, 0)));
             world.step(until);
         }
