@@ -49,6 +49,8 @@ pub struct Watch {
     slot: Arc<Slot>,
     /// Everything below it has been handed out.
     resume: Revision,
+    /// What it was asked to begin with; 0: whatever comes next. It has nothing to say of what lies below.
+    start: Revision,
     /// Asked for by its owner, not said yet.
     is_progress_asked: bool,
     has_ended: bool,
@@ -145,7 +147,8 @@ impl Watch {
         let slot = Arc::new(Slot::default());
         shared.hub.add(cursor.id(), slot.clone(), request.progress_interval);
         let resume = if request.start_revision > 0 { request.start_revision } else { newest + 1 };
-        Ok(Watch { shared, cursor, slot, resume, is_progress_asked: false, has_ended: false })
+        let start = request.start_revision;
+        Ok(Watch { shared, cursor, slot, resume, start, is_progress_asked: false, has_ended: false })
     }
 
     /// The first revision that has not been handed out: where another watch would have to start to miss
@@ -155,7 +158,7 @@ impl Watch {
     }
 
     /// Asks how far the watch is: as soon as everything there is has been handed out, it says
-    /// [`WatchItem::Progress`] once.
+    /// [`WatchItem::Progress`] once. One that begins in the future says nothing before.
     pub fn request_progress(&mut self) {
         self.is_progress_asked = true;
     }
@@ -222,7 +225,7 @@ impl Watch {
             return Ok(Some(WatchItem::Events(pulled.events)));
         }
         let is_due = self.slot.is_progress_due.swap(false, Ordering::Relaxed);
-        if !(is_due || self.is_progress_asked) {
+        if !(is_due || self.is_progress_asked) || pulled.through < self.start {
             return Ok(None);
         }
         self.is_progress_asked = false;

@@ -13,14 +13,50 @@ use crate::transport::{AppliedHash, Body, Envelope, RaftMessage, Verdict};
 
 #[derive(Default)]
 pub(super) struct Health {
-    /// Whether each peer agreed with this node, the last time it could be compared.
-    agrees: BTreeMap<NodeId, bool>,
+    peers: BTreeMap<NodeId, Compared>,
+}
+
+/// What is known of a peer's state, compared with this node's.
+#[derive(Clone, Copy)]
+enum Compared {
+    /// The same up to this entry. What it holds behind, it has not said.
+    SameThrough(Index),
+    /// Another one at this entry, and therefore at every later one.
+    OtherSince(Index),
 }
 
 impl Health {
+    fn compared(&mut self, peer: NodeId, index: Index, is_same: bool) {
+        use Compared::{OtherSince, SameThrough};
+        let now = match (self.peers.get(&peer).copied(), is_same) {
+            (Some(SameThrough(before)), true) => SameThrough(before.max(index)),
+            (Some(OtherSince(before)), false) => OtherSince(before.min(index)),
+            // Said before it differed, and overtaken on its way.
+            (Some(OtherSince(before)), true) if index < before => return,
+            (_, true) => SameThrough(index),
+            (_, false) => OtherSince(index),
+        };
+        self.peers.insert(peer, now);
+    }
+
     /// Members that hold something else than this node.
     pub(super) fn differing(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.agrees.iter().filter(|(_, agrees)| !**agrees).map(|(&node, _)| node)
+        self.peers.iter().filter(|(_, peer)| matches!(peer, Compared::OtherSince(_))).map(|(&node, _)| node)
+    }
+
+    /// How many hold the same as this node at an entry, itself counted: those that have said so, not those
+    /// that were last heard of before it.
+    fn agreeing_at(&self, index: Index) -> usize {
+        let agrees = |peer: &&Compared| matches!(peer, Compared::SameThrough(through) if *through >= index);
+        1 + self.peers.values().filter(agrees).count()
+    }
+
+    /// Since when a peer holds something else.
+    fn other_since(&self, peer: NodeId) -> Option<Index> {
+        match self.peers.get(&peer)? {
+            Compared::OtherSince(index) => Some(*index),
+            Compared::SameThrough(_) => None,
+        }
     }
 }
 
@@ -51,18 +87,19 @@ impl Node {
 
     fn compare(&mut self, from: NodeId, theirs: &AppliedHash) {
         let Some(mine) = self.applied.hash_at(theirs.index) else { return };
-        let agrees = theirs.hash[..] == mine;
-        self.health.agrees.insert(from, agrees);
+        self.health.compared(from, theirs.index, theirs.hash[..] == mine);
         if !self.is_leader() {
             return;
         }
         let majority = self.config.voters.len() / 2 + 1;
         let differing: Vec<NodeId> = self.health.differing().collect();
-        let agreeing = self.health.agrees.len() - differing.len() + 1;
         if differing.len() >= majority {
-            self.halt(format!("its state at entry {} differs from that of {differing:?}", theirs.index));
-        } else if !agrees && agreeing >= majority {
-            self.tell_diverged(from, theirs.index);
+            return self
+                .halt(format!("its state at entry {} differs from that of {differing:?}", theirs.index));
+        }
+        let since = self.health.other_since(from);
+        if let Some(since) = since.filter(|since| self.health.agreeing_at(*since) >= majority) {
+            self.tell_diverged(from, since);
         }
     }
 
