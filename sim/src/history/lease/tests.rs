@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod random;
+
 const TTL: Duration = Duration::from_secs(10);
 
 fn at(seconds: f64) -> Moment {

@@ -279,6 +279,8 @@ fn w7_a_filter_that_is_ignored_is_seen() {
     let below_b = || WatchJudge::opened(opened(Span::of("a", "b"), 2)).unwrap();
     below_b().gets(&told, &[2]).unwrap();
     breaks(Rule::W7, below_b().gets(&told, &[2, 3]));
+    let seen = below_b().gets(&told, &[2, 3]).unwrap_err().seen;
+    assert!(seen.starts_with("the put of b at 3, which was not asked for (a watch of "), "{seen}");
 }
 
 #[test]

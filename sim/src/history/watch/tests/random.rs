@@ -249,7 +249,7 @@ const SPOILINGS: usize = 16;
 #[test]
 fn w_chance_finds_no_false_alarm_and_no_way_through() {
     let mut spoilt = [0; SPOILINGS];
-    for seed in 0..400 {
+    for seed in 0..500 {
         let draw = &mut Rng::new(seed).stream(Purpose::Client, 1);
         let mut store = history(draw);
         let request = request(draw);
