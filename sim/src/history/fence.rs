@@ -119,7 +119,8 @@ impl FenceJudge {
         Some((*token, key))
     }
 
-    /// Somebody was given the lock: `key`, under `token`, by an answer that says it was so at `revision`.
+    /// Somebody was given the lock: `key`, under `token`, by an answer that says it was so at `revision`. The
+    /// log must have been shown up to there.
     ///
     /// # Errors
     ///

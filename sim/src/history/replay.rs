@@ -75,8 +75,8 @@ impl Replay {
         versions.push(Version { revision, at, create_revision, version });
     }
 
-    /// Somebody asked for everything below `revision` to be forgotten: from now on it may be, on some member
-    /// or on all. To be told before its effect is seen.
+    /// Somebody asked for everything below `revision` to be forgotten, or the store decided so itself: from now
+    /// on it may be, on some member or on all. To be told before its effect is seen.
     pub fn compacted(&mut self, revision: Revision) {
         self.compacted = self.compacted.max(revision);
     }

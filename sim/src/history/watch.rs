@@ -119,6 +119,9 @@ struct Cursor {
 }
 
 /// Judges one watch. After it has found something broken it has nothing more to say of use.
+///
+/// Whatever it is told of must be in the log by then: a log that is itself gathered from outside, and late, is
+/// best gathered to its end first.
 #[derive(Clone, Debug)]
 pub struct WatchJudge {
     request: Opened,
