@@ -115,6 +115,7 @@ fn f1c_a_fence_keeps_out_what_no_fence_lets_through() {
     let (mut judge, mut fenced) = (halfway(), Resource::fenced());
     assert_eq!(fenced.write(&mut judge, b"lock/a", 2), Ok(true), "nobody has written since");
     assert_eq!(fenced.write(&mut judge, b"lock/b", 3), Ok(true));
+    assert_eq!(fenced.write(&mut judge, b"lock/b", 3), Ok(true));
     assert_eq!(fenced.write(&mut judge, b"lock/a", 2), Ok(false));
     assert_eq!((judge.overlaps(), judge.afterwards()), (0, 1));
     let (mut judge, mut unfenced) = (halfway(), Resource::unfenced());

@@ -247,7 +247,7 @@ fn e7_a_clock_that_stands_ends_nothing() {
     // Decided before, seen during: what was counted then counts.
     let mut judge = granted();
     judge.clock_stood(at(9.5), at(20.0));
-    judge.clock_stood(at(15.0), at(20.0));
+    judge.clock_stood(at(10.0), at(20.0));
     expires(&mut judge, 12.0).unwrap();
     // Of what stood while the renewal was under way, nothing is known.
     let mut judge = granted();
