@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::log::{Change, EventLog, Revision};
+use crate::history::{Change, EventLog, Revision};
 
 /// A key with its value and its place in history, as etcd's language tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::log::{Change, Revision};
+use crate::history::{Change, Revision};
 use super::promise::{Broken, Moment, Rule};
-use super::replay::{Pair, Past};
+use super::past::{Pair, Past};
 
 /// The keys that a watch follows.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! Each rule broken in the smallest way, beside the nearest run that is legal.
 
 use super::*;
-use crate::history::{EventLog, Replay};
+use crate::history::EventLog;
+use crate::promises::Replay;
 
 mod random;
 

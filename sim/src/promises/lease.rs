@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::log::{Change, Revision};
+use crate::history::{Change, Revision};
 use super::promise::{Broken, Moment, Rule};
 
 /// What is taken for granted of clocks and of the store.

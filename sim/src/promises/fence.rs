@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
-use super::log::{Change, EventLog, Revision};
+use crate::history::{Change, EventLog, Revision};
 use super::promise::{Broken, Rule};
 
 /// Who owned the lock, and from which revision on.
