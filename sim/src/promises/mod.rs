@@ -1,0 +1,23 @@
+//! Whether watches, leases and locks kept what they promise, as far as those can tell who use them. Like
+//! [`crate::history`], nothing in here knows kvorum: any store that speaks etcd's language can be judged,
+//! simulated or real, against its [`EventLog`](crate::history::EventLog).
+//!
+//! | file | topic |
+//! | --- | --- |
+//! | `watch` | what a watch said |
+//! | `lease` | whether leases lived as long as was promised |
+//! | `fence` | who owned a lock, and what its tokens kept out |
+//! | `promise` | what is promised, and a promise that was seen broken |
+//! | `past` | what each key was at each revision |
+
+mod fence;
+mod lease;
+mod past;
+mod promise;
+mod watch;
+
+pub use fence::{FenceJudge, Observed, Resource, Shown};
+pub use lease::{Call, Cause, LeaseBounds, LeaseJudge};
+pub use past::{Pair, Past, Replay};
+pub use promise::{Broken, Moment, Rule};
+pub use watch::{End, Opened, Part, Span, WatchEvent, WatchJudge, not_delayed};
