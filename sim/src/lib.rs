@@ -37,6 +37,7 @@
 //! | `coverage` | what must happen sometimes |
 //! | `rng` | chance, keyed by what it decides |
 //! | `history/` | whether what clients were told can be true; knows nothing of kvorum |
+//! | `promises/` | whether watches, leases and locks kept theirs, seen from outside |
 //! | `check/` | what must hold inside, each promise in a file of its own |
 //! | `plan/` | what goes wrong, decided beforehand |
 //! | `violation` | a promise that was seen broken |
@@ -55,6 +56,7 @@ mod judge;
 mod net;
 pub mod plan;
 mod poll;
+pub mod promises;
 mod post;
 mod rehearsal;
 mod rng;
