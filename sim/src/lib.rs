@@ -38,20 +38,28 @@
 //! | `violation` | a promise that was seen broken |
 //! | `timeline` | what happened, for people to look at |
 //! | `run` | one rehearsal, from its seed to its verdict |
+//! | `shrink` | the least of a run that still breaks the same promise |
+//! | `report/`, `json` | a run as a page to look at |
+//! | `planted` | the bugs that a rehearsal must find |
+//! | `main`, `command/` | the command `kvorum-sim`: see its README |
 #![forbid(unsafe_code)]
 
 pub mod check;
 pub mod history;
 mod host;
 mod images;
+mod json;
 mod judge;
 mod net;
 pub mod plan;
+pub mod planted;
 mod poll;
 mod post;
+pub mod report;
 mod rng;
 mod run;
 pub mod script;
+pub mod shrink;
 pub mod swarm;
 mod tape;
 pub mod timeline;
@@ -63,7 +71,7 @@ pub use judge::Judge;
 pub use net::{Link, Net};
 pub use poll::{poll, poll_watch};
 pub use rng::{Purpose, Rng, Stream};
-pub use run::{Run, RunOptions, rehearse};
+pub use run::{Run, RunOptions, SOMETIMES, rehearse};
 pub use tape::{Tape, Written};
 pub use violation::{Checker, Violation};
 pub use world::{Seen, World};
