@@ -79,7 +79,7 @@ impl Demo {
                 self.add(to, Lane::World, What::Over(number));
             }
         }
-        plan.iter().map(|(from, _, words)| format!("at {:.1} s: {words}", *from as f64 / 1e3)).collect()
+        plan.iter().map(|(_, _, words)| (*words).to_string()).collect()
     }
 
     fn node(&mut self, id: u64) {
@@ -122,7 +122,10 @@ impl Demo {
             self.add(at, Lane::Node(leader), What::Role(Role::Leader, term));
             for id in (1..=NODES).filter(|id| *id != leader) {
                 let is_cut_off = id == 2 && (7_200..15_000).contains(&at) || id == 1 && at == 40_900;
-                let is_down = id == 1 && at == 26_700 || id == 5 && at == 40_900 || id == 4 && at == 9_600;
+                let is_down = id == 1 && at == 26_700
+                    || id == 3 && at == 19_400
+                    || id == 5 && at == 40_900
+                    || id == 4 && at == 9_600;
                 if !is_cut_off && !is_down {
                     self.add(at + 5 + id, Lane::Node(id), What::Role(Role::Follower, term));
                 }
@@ -130,6 +133,7 @@ impl Demo {
         }
         self.add(15_200, Lane::Node(2), What::Role(Role::Candidate, 5));
         self.add(15_300, Lane::Node(2), What::Role(Role::Follower, 5));
+        self.add(21_050, Lane::Node(3), What::Role(Role::Follower, 7));
         self.add(12_700, Lane::Node(4), What::Role(Role::Follower, 5));
         self.add(29_200, Lane::Node(1), What::Role(Role::Follower, 8));
         self.add(47_300, Lane::Node(5), What::Role(Role::Follower, 10));

@@ -254,11 +254,19 @@ impl Lanes {
         }
     }
 
-    fn finish(self) -> Drawn {
+    fn finish(mut self) -> Drawn {
         let end = self.end;
         // A fault that is over at once has its words beside it, and they need room.
         let mut lanes = vec![self.faults.json("faults", "faults", end / 20)];
         lanes.extend(self.nodes.into_iter().map(|(id, lane)| lane.json(id, end)));
+        // Whoever was never answered is shown as waiting until it asked for something else.
+        for lane in self.clients.values_mut() {
+            let mut next = end;
+            for bar in lane.bars.iter_mut().rev() {
+                bar.to.get_or_insert(next);
+                next = bar.from;
+            }
+        }
         let mut clients: Vec<(String, BarLane)> = self.clients.into_iter().collect();
         // Client 10 comes after client 9.
         clients.sort_by_key(|(name, _)| (name.len(), name.clone()));

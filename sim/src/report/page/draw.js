@@ -83,14 +83,21 @@ function drawBand(pen, item, from, to) {
   pen.fillStyle = colours.raised;
   if (to - from > 3) pen.fillRect(to - 0.5, item.y, 0.5, item.h);
   pen.fillStyle = isAway ? colours.faint : colours["on-band"];
-  const left = Math.max(from, NAMES) + 5, room = Math.min(to, width) - left - 3;
+  // The sign of what made it begin stands on its edge.
+  const left = Math.max(from + 9, NAMES + 5), room = Math.min(to, width) - left - 3;
   const full = pen.measureText(item.title).width;
   const short = item.term === null ? item.kind : `t${item.term}`;
-  words(pen, full <= room ? item.title : pen.measureText(short).width <= room ? short : "", left, item.y + 14, room);
+  const text = full <= room ? item.title : pen.measureText(short).width <= room ? short : "";
+  if (text && item.kind === "halted") {
+    pen.fillStyle = colours.halted;
+    pen.fillRect(left - 3, item.y, pen.measureText(text).width + 6, item.h);
+    pen.fillStyle = colours["on-band"];
+  }
+  words(pen, text, left, item.y + 14, room);
 }
 
 function drawCall(pen, item, from, to) {
-  const w = Math.max(to - from, 1.5);
+  const w = Math.max(to - from, item.kind === "done" ? 1.5 : 2.5);
   pen.fillStyle = colours[item.kind];
   pen.fillRect(from, item.y, w, item.h);
   if (item.kind === "unknown" || item.kind === "open") hatch(pen, from, item.y, w, item.h, colours.raised);
@@ -103,7 +110,7 @@ function drawCall(pen, item, from, to) {
   if (item.kind === "unknown" || item.kind === "open") {
     pen.fillStyle = colours[item.kind];
     pen.fillRect(left - 2, item.y, Math.min(room, pen.measureText(text).width + 4), item.h);
-    pen.fillStyle = colours.back;
+    pen.fillStyle = item.kind === "open" ? colours.text : colours.back;
   }
   words(pen, text, left, item.y + 9.5, room);
   pen.font = "11px system-ui, sans-serif";
@@ -164,9 +171,25 @@ function path(pen, colour, points) {
   pen.stroke();
 }
 
-function drawCommits(pen, lane) {
-  const bottom = lane.y + NODE - 5, top = lane.y + BAND + 9;
-  const y = (index) => bottom - (index / highest) * (bottom - top);
+/// The lowest and the highest index to be seen at the moment: the same scale for all nodes, so that whoever
+/// lags lies lower.
+function commitRange() {
+  let low = Infinity, high = -Infinity;
+  for (const lane of lanes) {
+    if (lane.kind !== "node") continue;
+    const before = lane.commits.filter((commit) => commit[0] <= view.from).pop();
+    const seen = lane.commits.filter((commit) => commit[0] > view.from && commit[0] <= view.to);
+    for (const [, index] of before ? [before, ...seen] : seen) {
+      low = Math.min(low, index);
+      high = Math.max(high, index);
+    }
+  }
+  return high > low ? [low, high] : [high - 1, high];
+}
+
+function drawCommits(pen, lane, [low, high]) {
+  const bottom = lane.y + NODE - 6, top = lane.y + BAND + 9;
+  const y = (index) => bottom - ((index - low) / (high - low)) * (bottom - top);
   pen.strokeStyle = colours.commit;
   pen.lineWidth = 1.5;
   pen.beginPath();
@@ -199,9 +222,9 @@ function drawName(pen, lane) {
 
 const DRAW = { band: drawBand, call: drawCall, fault: drawFault };
 
-function drawItems(pen, shapes) {
+function drawItems(pen, isWanted) {
   for (const item of items) {
-    if (!shapes.includes(item.shape)) continue;
+    if (!isWanted(item)) continue;
     const from = x(item.from), to = x(item.to);
     const reach = item.isPoint ? 300 : 12;
     if (to < NAMES - reach || from > width + 12) continue;
@@ -252,9 +275,20 @@ function drawAll() {
   pen.clip();
   pen.fillStyle = colours.line;
   for (const at of ticks()) pen.fillRect(x(at), 0, 0.5, height);
-  drawItems(pen, ["band", "call", "fault"]);
-  for (const lane of lanes) if (lane.kind === "node") drawCommits(pen, lane);
-  drawItems(pen, ["mark"]);
+  // What is common first, so that it hides nothing rare.
+  drawItems(pen, (item) => item.shape === "band" || item.kind === "done");
+  drawItems(pen, (item) => item.shape === "fault" || (item.shape === "call" && item.kind !== "done"));
+  const range = commitRange();
+  for (const lane of lanes) {
+    if (lane.kind !== "node") continue;
+    pen.save();
+    pen.beginPath();
+    pen.rect(NAMES, lane.y + BAND + 6, width - NAMES, NODE - BAND - 6);
+    pen.clip();
+    drawCommits(pen, lane, range);
+    pen.restore();
+  }
+  drawItems(pen, (item) => item.shape === "mark");
   if (data.violation !== null) {
     pen.fillStyle = colours.broken;
     pen.fillRect(x(data.violation) - 1, 0, 2, height);

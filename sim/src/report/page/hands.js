@@ -74,8 +74,13 @@ function commitAt(px, py) {
   return seen && { title: `${lane.name}: commit index ${seen[1]}`, body: `revision ${seen[2]}`, from: seen[0], to: seen[0] };
 }
 
+function brokenAt(px) {
+  if (data.violation === null || Math.abs(x(data.violation) - px) > 3) return null;
+  return { title: "violation", body: data.seen, from: data.violation, to: data.violation };
+}
+
 function showTip(event) {
-  const found = pointer && (under(event.offsetX, event.offsetY) || commitAt(event.offsetX, event.offsetY));
+  const found = pointer && (brokenAt(event.offsetX) || under(event.offsetX, event.offsetY) || commitAt(event.offsetX, event.offsetY));
   tip.hidden = !found;
   if (!found) return;
   const when = found.to > found.from

@@ -11,7 +11,6 @@ const items = [];
 /// From top to bottom.
 const lanes = [];
 let height = 0;
-let highest = 1;
 
 function put(lane, at, to, y, h, kind, title, body, shape) {
   const hay = `${lane.name} ${title} ${body || ""}`.toLowerCase();
@@ -28,7 +27,6 @@ function layNode(lane) {
     item.term = band.term;
   }
   for (const mark of lane.marks) put(lane, mark.at, mark.at, 4, BAND, mark.kind, mark.text, "", "mark");
-  for (const [, index] of lane.commits) highest = Math.max(highest, index);
 }
 
 function layBars(lane, row, shape) {
