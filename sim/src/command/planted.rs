@@ -108,8 +108,8 @@ pub(crate) fn command(parser: &mut lexopt::Parser) -> Result<End, Stop> {
     let mut out = io::stdout().lock();
     writeln!(
         out,
-        "{:<32} {} {:<16} {:<24} {:>12} {:>8} {:>8}",
-        "bug", "c", "expected", "found by", "seeds", "build", "search"
+        "{:<32} c {:<16} {:<24} {:>12} {:>8} {:>8}",
+        "bug", "expected", "found by", "seeds", "build", "search"
     )?;
     let mut not_caught = Vec::new();
     for plant in &plants {
