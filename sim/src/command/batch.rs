@@ -7,15 +7,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kvorum_sim::{Run, RunOptions};
+use kvorum_sim::Run;
 
-use super::{Stop, seed};
+use super::Stop;
 
 /// Of this many seeds one is run twice.
 const SAMPLE: u64 = 100;
 
 /// The seeds, and how to run them.
-pub(crate) struct Batch {
+pub(crate) struct Batch<'a> {
     pub(crate) from: u64,
     pub(crate) seeds: u64,
     pub(crate) jobs: usize,
@@ -23,7 +23,8 @@ pub(crate) struct Batch {
     pub(crate) keep_going: bool,
     /// Run some seeds twice.
     pub(crate) sample: bool,
-    pub(crate) options: RunOptions,
+    /// Runs a seed, once or twice.
+    pub(crate) run: &'a (dyn Fn(u64, bool) -> Run + Sync),
 }
 
 /// Whoever wants to know how it goes.
@@ -34,7 +35,7 @@ pub(crate) trait Watcher {
     fn tick(&mut self) -> Result<(), Stop>;
 }
 
-impl Batch {
+impl Batch<'_> {
     /// Runs the seeds until the first violation, or all of them.
     pub(crate) fn run(&self, watcher: &mut dyn Watcher) -> Result<(), Stop> {
         let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -60,7 +61,7 @@ impl Batch {
             }
             let number = self.from + count;
             let is_sample = self.sample && count.is_multiple_of(SAMPLE);
-            let run = if is_sample { seed::run_twice } else { seed::run }(number, &self.options);
+            let run = (self.run)(number, is_sample);
             if run.violation.is_some() && !self.keep_going {
                 // Seeds before this one are under way: they are waited for, no others are begun.
                 stop.store(true, Ordering::Relaxed);
@@ -93,5 +94,60 @@ impl Batch {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kvorum_sim::{Checker, Violation};
+
+    #[derive(Default)]
+    struct Seen(Vec<u64>);
+
+    impl Watcher for Seen {
+        fn done(&mut self, run: &Run) -> Result<(), Stop> {
+            self.0.push(run.seed);
+            Ok(())
+        }
+        fn tick(&mut self) -> Result<(), Stop> {
+            Ok(())
+        }
+    }
+
+    /// Seeds from 30 on break; the earlier a seed, the longer it takes.
+    fn breaks_from_30(seed: u64, _twice: bool) -> Run {
+        thread::sleep(Duration::from_micros(100 * (60 - seed)));
+        let violation = (seed >= 30).then(|| Violation::new(Checker::App, "", ""));
+        Run { seed, violation, ..Run::default() }
+    }
+
+    fn told(jobs: usize, keep_going: bool) -> Vec<u64> {
+        let mut seen = Seen::default();
+        let batch = Batch { from: 20, seeds: 25, jobs, keep_going, sample: false, run: &breaks_from_30 };
+        batch.run(&mut seen).unwrap();
+        seen.0
+    }
+
+    #[test]
+    fn however_many_threads_there_are_the_first_violation_is_the_same() {
+        for jobs in [1, 2, 3, 16, 40] {
+            assert_eq!(told(jobs, false), (20..=30).collect::<Vec<_>>(), "{jobs} threads");
+            assert_eq!(told(jobs, true), (20..45).collect::<Vec<_>>(), "{jobs} threads");
+        }
+    }
+
+    #[test]
+    fn one_seed_in_a_hundred_is_a_sample() {
+        let samples = parking_lot::Mutex::new(Vec::new());
+        let run = |seed, is_sample| {
+            if is_sample {
+                samples.lock().push(seed);
+            }
+            Run { seed, ..Run::default() }
+        };
+        let batch = Batch { from: 7, seeds: 201, jobs: 1, keep_going: false, sample: true, run: &run };
+        batch.run(&mut Seen::default()).unwrap();
+        assert_eq!(*samples.lock(), [7, 107, 207]);
     }
 }

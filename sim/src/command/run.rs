@@ -142,7 +142,7 @@ fn many(asked: Asked) -> Result<End, Stop> {
         jobs: asked.jobs,
         keep_going: asked.keep_going,
         sample: asked.sample,
-        options: asked.options,
+        run: &|number, twice| if twice { seed::run_twice } else { seed::run }(number, &asked.options),
     };
     batch.run(&mut told)?;
     // Whoever reads lines of JSON wants nothing else there.
@@ -223,5 +223,37 @@ impl Told<'_> {
             ""
         };
         writeln!(out, "\nseed {}: {violation}\n  replay:   {again}{twice}", run.seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_violation_is_told_with_the_line_that_replays_it() {
+        let options = RunOptions { without: [8].into(), ..RunOptions::default() };
+        let (summary, broken) = (Summary::default(), Vec::new());
+        let since = Instant::now();
+        let mut told = Told {
+            seeds: 1,
+            json: false,
+            sample: false,
+            options: &options,
+            since,
+            ticks: 0,
+            summary,
+            broken,
+        };
+        told.done(&kvorum_sim::report::demo(2)).unwrap();
+        let mut out = Vec::new();
+        assert_eq!(told.finish(&mut out).unwrap(), End::Broken);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("\nseed 2: violation at 41.327561 s, seen by the history checker"), "{text}");
+        let last = text.lines().last().unwrap();
+        assert_eq!(
+            last,
+            "  replay:   cargo run --release -p kvorum-sim -- run --seed 2 --seconds 60 --without 8"
+        );
     }
 }
