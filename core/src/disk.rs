@@ -58,7 +58,15 @@ impl DiskWorker {
         cluster: ClusterId,
         mail: Sender<Mail>,
     ) -> DiskWorker {
-        DiskWorker { storage, state, cluster, mail, saving: VecDeque::new(), has_failed: false, has_appended: false }
+        DiskWorker {
+            storage,
+            state,
+            cluster,
+            mail,
+            saving: VecDeque::new(),
+            has_failed: false,
+            has_appended: false,
+        }
     }
 
     /// Whether there is something to do besides the jobs that come: call [`DiskWorker::work`] again without

@@ -43,6 +43,10 @@
 //! | `violation` | a promise that was seen broken |
 //! | `timeline` | what happened, for people to look at |
 //! | `run` | one rehearsal, from its seed to its verdict |
+//! | `shrink` | the least of a run that still breaks the same promise |
+//! | `report/`, `json` | a run as a page to look at |
+//! | `planted` | the bugs that a rehearsal must find |
+//! | `main`, `command/` | the command `kvorum-sim`: see its README |
 #![forbid(unsafe_code)]
 
 mod app;
@@ -52,17 +56,21 @@ mod coverage;
 pub mod history;
 mod host;
 mod images;
+mod json;
 mod judge;
 mod net;
 pub mod plan;
+pub mod planted;
 mod poll;
-pub mod promises;
 mod post;
+pub mod promises;
 mod rehearsal;
+pub mod report;
 mod rng;
 mod run;
 mod scene;
 pub mod script;
+pub mod shrink;
 mod tape;
 mod tasks;
 pub mod timeline;
@@ -74,13 +82,13 @@ pub use app::App;
 pub use coverage::SOMETIMES;
 pub use host::Crash;
 pub use judge::Judge;
+pub use kvorum_core::ids::{NodeId, Revision};
+pub use kvorum_core::{Client, Config, Time};
 pub use net::{Link, Net};
 pub use poll::{poll, poll_watch};
 pub use rehearsal::Rehearsal;
 pub use rng::{Purpose, Rng, Stream};
 pub use run::{Run, RunOptions, rehearse};
-pub use kvorum_core::ids::{NodeId, Revision};
-pub use kvorum_core::{Client, Config, Time};
 pub use scene::{Scene, Sleep, Task};
 pub use tape::{Tape, Written};
 pub use violation::{Checker, Violation};

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::json;
 use crate::plan::Swarm;
 use crate::rng::{Purpose, Rng};
 use crate::timeline::Timeline;
@@ -19,6 +20,8 @@ pub struct RunOptions {
     pub nodes: Option<u64>,
     /// Faults of the plan that are left out, by number: everything else stays as it was.
     pub without: BTreeSet<usize>,
+    /// The only faults of the plan that are kept, by number; all of them if it says nothing.
+    pub only: Option<BTreeSet<usize>>,
     /// Keep a timeline.
     pub timeline: bool,
     /// Print what happens as it happens.
@@ -31,9 +34,17 @@ impl Default for RunOptions {
             duration: Duration::from_secs(60),
             nodes: None,
             without: BTreeSet::new(),
+            only: None,
             timeline: false,
             trace: false,
         }
+    }
+}
+
+impl RunOptions {
+    /// Whether a fault of the plan is to strike, by its number.
+    pub fn keeps(&self, number: usize) -> bool {
+        !self.without.contains(&number) && self.only.as_ref().is_none_or(|only| only.contains(&number))
     }
 }
 
@@ -66,4 +77,25 @@ pub fn rehearse(seed: u64, options: &RunOptions) -> Run {
     let drawn = Rng::new(seed).stream(Purpose::Swarm, 1).pick(&[3, 3, 3, 3, 3, 5, 5, 1]);
     let nodes = options.nodes.unwrap_or(drawn);
     World::new(seed).nodes(nodes).faults(Swarm::default()).with(options).run(Workload::new(seed))
+}
+
+impl Run {
+    /// The run on one line of JSON: `seed` and `checker` (`null` if nothing was broken) come first.
+    pub fn json(&self) -> String {
+        let broken = self.violation.as_ref();
+        let number = |number: Option<u64>| number.map_or_else(|| "null".into(), |number| number.to_string());
+        let counts = self.counts.iter().map(|(name, count)| (*name, count.to_string()));
+        json::object([
+            ("seed", self.seed.to_string()),
+            ("checker", json::maybe(broken.map(|violation| violation.checker.name()))),
+            ("at_ns", number(broken.map(|violation| violation.at.as_nanos()))),
+            ("node", number(broken.and_then(|violation| violation.node))),
+            ("promised", json::maybe(broken.map(|violation| violation.promised.as_str()))),
+            ("seen", json::maybe(broken.map(|violation| violation.seen.as_str()))),
+            ("nodes", self.nodes.to_string()),
+            ("simulated_ms", self.simulated.as_millis().to_string()),
+            ("trace", json::text(&self.trace)),
+            ("counts", json::object(counts)),
+        ])
+    }
 }

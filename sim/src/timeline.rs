@@ -30,8 +30,14 @@ pub enum What {
     Commit(Index, Revision),
     /// A fault of the plan struck; its number and its words.
     Fault(usize, String),
+    /// A fault of the plan is over, by its number.
+    Over(usize),
     /// What was wrong with the network is over.
     Healed,
+    /// A process stands still: it is neither dead nor at work.
+    Paused,
+    /// A process that stood still goes on.
+    Resumed,
     /// A client asked; the number tells the call from others.
     Call(u64, String),
     /// A client was told; the same number, and what it was told.

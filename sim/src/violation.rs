@@ -122,7 +122,9 @@ impl fmt::Display for Violation {
         if let Some(node) = self.node {
             write!(f, " on node {node}")?;
         }
-        write!(f, "\n  promised: {}\n  seen:     {}", self.promised, self.seen)
+        // What was seen may be of several lines: they stay below one another.
+        let below = |words: &str| words.replace('\n', "\n            ");
+        write!(f, "\n  promised: {}\n  seen:     {}", below(&self.promised), below(&self.seen))
     }
 }
 

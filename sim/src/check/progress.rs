@@ -22,7 +22,8 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn look(&mut self, world: &World, is_calm: bool) -> Result<(), Violation> {
         let now = world.now();
-        let commit = world.ids().into_iter().filter_map(|node| world.glance(node)).map(|one| one.commit).max();
+        let commit =
+            world.ids().into_iter().filter_map(|node| world.glance(node)).map(|one| one.commit).max();
         // A leader that nobody asks anything has nothing to agree on.
         if commit.unwrap_or(0) > self.commit || world.leader().is_some() {
             self.commit = commit.unwrap_or(0).max(self.commit);

@@ -9,8 +9,8 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
-use crate::history::{Change, EventLog, Revision};
 use super::promise::{Broken, Rule};
+use crate::history::{Change, EventLog, Revision};
 
 /// Who owned the lock, and from which revision on.
 #[derive(Clone, Debug)]

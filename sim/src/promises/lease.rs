@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::history::{Change, Revision};
 use super::promise::{Broken, Moment, Rule};
+use crate::history::{Change, Revision};
 
 /// What is taken for granted of clocks and of the store.
 #[derive(Clone, Copy, Debug)]

@@ -8,9 +8,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::history::{Change, Revision};
-use super::promise::{Broken, Moment, Rule};
 use super::past::{Pair, Past};
+use super::promise::{Broken, Moment, Rule};
+use crate::history::{Change, Revision};
 
 /// The keys that a watch follows.
 #[derive(Clone, Debug, PartialEq, Eq)]

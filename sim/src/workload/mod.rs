@@ -14,8 +14,8 @@ mod sessions;
 
 use std::time::Duration;
 
-use kvorum_core::config::AutoCompaction;
 use kvorum_core::Config;
+use kvorum_core::config::AutoCompaction;
 
 use crate::app::App;
 use crate::history::check_with_lease_ends;

@@ -149,7 +149,11 @@ impl Drop for Call {
     }
 }
 
-async fn take<T>(call: Call, answer: Answer<T>, said: impl FnOnce(&T) -> (Option<Header>, Response)) -> Result<T> {
+async fn take<T>(
+    call: Call,
+    answer: Answer<T>,
+    said: impl FnOnce(&T) -> (Option<Header>, Response),
+) -> Result<T> {
     let result = answer.await;
     match &result {
         Ok(answer) => {
@@ -227,4 +231,3 @@ impl Recorded {
         take(call, answer, |a| (header(a), Response::Glance)).await
     }
 }
-
