@@ -64,6 +64,6 @@ pub use net::{Link, Net};
 pub use poll::{poll, poll_watch};
 pub use rng::{Purpose, Rng, Stream};
 pub use run::{Run, RunOptions};
-pub use tape::{Tape, Written};
+pub use tape::{Playback, Tape, Written};
 pub use violation::{Checker, Violation};
 pub use world::{Seen, World};
