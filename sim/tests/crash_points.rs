@@ -9,7 +9,6 @@ mod restart;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use bytes::Bytes;
 use kvorum_core::ids::{NodeId, Revision};
@@ -245,4 +244,115 @@ fn the_recorded_run_has_what_it_should() {
     let told = |what: &dyn Fn(&Told) -> bool| run.told.iter().filter(|(_, told)| what(told)).count();
     assert!(told(&|t| t.revision > 0) > 1400 && told(&|t| t.compacted > 0) > 50);
     assert!(told(&|t| t.granted > 0) > 50 && told(&|t| t.revoked > 0) > 50);
+}
+
+/// What clients had been told by a moment.
+#[derive(Default)]
+struct Clients {
+    revision: Revision,
+    compacted: Revision,
+    granted: Vec<i64>,
+    revoked: Vec<i64>,
+    /// All pairs at that revision.
+    pairs: BTreeMap<Bytes, KeyValue>,
+}
+
+impl Clients {
+    fn told(&mut self, run: &Recorded, told: &Told) {
+        for (_, events) in run.history.range(self.revision + 1..told.revision.max(self.revision) + 1) {
+            for event in events {
+                let kv = event.kv.clone().unwrap();
+                match event.kind == EventKind::Put as i32 {
+                    true => self.pairs.insert(kv.key.clone(), kv),
+                    false => self.pairs.remove(&kv.key),
+                };
+            }
+        }
+        self.revision = self.revision.max(told.revision);
+        self.compacted = self.compacted.max(told.compacted);
+        self.granted.extend((told.granted != 0).then_some(told.granted));
+        self.revoked.extend((told.revoked != 0).then_some(told.revoked));
+    }
+
+    fn check(&self, client: &Client) {
+        let status = client.status();
+        assert!(status.revision >= self.revision, "{} < {}", status.revision, self.revision);
+        assert!(status.compacted >= self.compacted, "{} < {}", status.compacted, self.compacted);
+        if self.revision > 1 {
+            let found = client.range_local(&RangeRequest::prefix("").at(self.revision)).unwrap();
+            let acknowledged: Vec<KeyValue> = self.pairs.values().cloned().collect();
+            assert_eq!(found.kvs, acknowledged, "at revision {}", self.revision);
+        }
+    }
+}
+
+/// All nodes die at the same moment, start again, and go on.
+fn all_at_once(run: &Recorded, count: usize) {
+    let mut tapes: Vec<Playback> = run.tapes.iter().map(|(node, tape)| tape.playback(*node)).collect();
+    let mut told = run.told.iter().peekable();
+    let mut clients = Clients::default();
+    for i in 0..count {
+        let at = 1 + i * (run.moments.len() - 1) / count;
+        // Only one of them was longer than the moment before; some of what it wrote then is written.
+        let (before, after) = (&run.moments[at - 1], &run.moments[at]);
+        let lengths = before.iter().zip(after).map(|(b, a)| b + (a - b).min(1 + i % 4));
+        tapes.iter_mut().zip(lengths).for_each(|(tape, length)| tape.advance_to(length).unwrap());
+        let moment = tapes.iter().map(Playback::at).sum();
+        while let Some((_, told)) = told.next_if(|(length, _)| *length <= moment) {
+            clients.told(run, told);
+        }
+        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            restarted(run, &tapes, &clients, moment, i);
+        }));
+        let points: Vec<usize> = tapes.iter().map(Playback::at).collect();
+        assert!(told.is_ok(), "all at once at {points:?}, the {i}-th time");
+    }
+    println!("{} nodes: died {count} times together", tapes.len());
+}
+
+fn restarted(run: &Recorded, tapes: &[Playback], clients: &Clients, moment: usize, seed: usize) {
+    let mut world = World::new(seed as u64).nodes_with(tapes.len() as u64, tune).storage_options(TINY);
+    for (node, tape) in (1..).zip(tapes) {
+        let seed = (seed * 3) as u64 + node;
+        let disk = if seed.is_multiple_of(4) { tape.torn(seed) } else { tape.disk().fork(seed) };
+        // One time all in the same way, the next time each in its own.
+        crash(&disk, WAYS[(seed as usize / if seed.is_multiple_of(2) { 1 } else { 15 }) % 5]);
+        world.set_disk(node, disk);
+    }
+    for node in world.ids() {
+        assert!(world.start(node), "{:?}", world.why_halted(node));
+    }
+    let leader = world.wait_for_leader(10 * SECOND).expect("a leader");
+    let client = world.client(leader).unwrap();
+    let leases = world.wait(client.leases(), 5 * SECOND).expect("in time").unwrap().leases;
+    let is_ending = |id: &i64| run.ending.get(id).is_some_and(|asked| *asked <= moment);
+    let missing: Vec<_> =
+        clients.granted.iter().filter(|id| !leases.contains(id) && !is_ending(id)).collect();
+    assert!(missing.is_empty(), "leases that were granted are gone: {missing:?}");
+    assert!(clients.revoked.iter().all(|id| !leases.contains(id)), "a lease is back that was revoked");
+    let put = world.wait(client.put("after", "all"), 5 * SECOND).expect("it goes on").unwrap();
+    assert!(put.header.unwrap().revision > clients.revision);
+    let statuses = |world: &World| -> Vec<_> {
+        world.ids().into_iter().filter_map(|n| world.status(n)).map(|s| (s.hash_index, s.hash)).collect()
+    };
+    let agreed = world.run_until(5 * SECOND, |world| {
+        let all = statuses(world);
+        all.iter().all(|status| *status == all[0]) && world.client(leader).is_some()
+    });
+    assert!(agreed, "{:?}", statuses(&world));
+    for node in world.ids() {
+        assert_eq!(world.why_halted(node), None);
+        clients.check(&world.client(node).unwrap());
+    }
+}
+
+#[test]
+fn all_nodes_die_at_once_and_every_acknowledged_write_is_there() {
+    all_at_once(run(), if all() { 5000 } else { 200 });
+}
+
+#[test]
+fn a_node_that_is_alone_dies_and_every_acknowledged_write_is_there() {
+    let run = record(8, 1, 400);
+    all_at_once(&run, if all() { 2000 } else { 150 });
 }
