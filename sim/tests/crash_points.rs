@@ -78,14 +78,26 @@ impl Owed {
     }
 }
 
+fn image_index(found: &Found) -> u64 {
+    found.image.as_ref().map_or(0, |image| image.position.index)
+}
+
+/// The end of the log, as (term, index): what an election compares.
+fn last_position(found: &Found) -> (u64, u64) {
+    let base = found.recovered.base;
+    let log = found.recovered.entries.last().map_or((base.term, base.index), |e| (e.term, e.index));
+    let image = found.image.as_ref().map_or((0, 0), |image| (image.position.term, image.position.index));
+    log.max(image)
+}
+
 /// Nothing that was durable goes away.
 fn not_less(before: &Found, now: &Found) {
     let (was, is) = (before.recovered.hard_state, now.recovered.hard_state);
     assert!(is.term >= was.term && is.commit >= was.commit, "{was:?} became {is:?}");
     assert!(is.term > was.term || was.vote == 0 || is.vote == was.vote, "{was:?} became {is:?}");
-    let (was, is) = (before.last_position(), now.last_position());
+    let (was, is) = (last_position(before), last_position(now));
     assert!(is >= was, "the log (term, index) reached to {was:?} and reaches to {is:?}");
-    assert!(now.image_index() >= before.image_index(), "an image is gone");
+    assert!(image_index(now) >= image_index(before), "an image is gone");
     assert!(now.commit >= before.commit && now.applied.index >= before.applied.index);
     assert!(now.recovered.identity.is_some() || before.recovered.identity.is_none());
     let incarnation = |found: &Found| found.recovered.identity.map_or(0, |identity| identity.incarnation);
@@ -100,7 +112,7 @@ fn consistent(found: &Found, run: &Recorded) {
     }
     assert!(index <= found.commit && found.commit <= found.last, "{index} {} {}", found.commit, found.last);
     assert!(found.commit >= found.recovered.hard_state.commit);
-    assert!(found.image_index() >= found.recovered.base.index, "a gap between the image and the log");
+    assert!(image_index(found) >= found.recovered.base.index, "a gap between the image and the log");
 }
 
 struct Points<'a> {
@@ -127,7 +139,7 @@ impl Points<'_> {
         not_less(&found, &again);
         let (was, is) = (&found.recovered, &again.recovered);
         let kept = was.entries.iter().filter(|e| e.index > is.base.index).all(|e| is.entries.contains(e));
-        assert!(kept || found.image_index() >= found.last, "what a start acted on was not durable");
+        assert!(kept || image_index(found) >= found.last, "what a start acted on was not durable");
         found
     }
 
@@ -178,8 +190,8 @@ impl Points<'_> {
 
 fn every_point(node: NodeId) {
     let run = run();
-    // Every seventh point, and every 49th of them in all ways; or all of them.
-    let (step, full) = if all() { (1, 1) } else { (7, 49) };
+    // Every seventh point, and every 84th in all ways; or all of them.
+    let (step, full) = if all() { (1, 1) } else { (7, 84) };
     let mut tape = run.tapes[&node].playback(node);
     let mut points = Points { run, config: &run.configs[&node], owed: Owed::default(), starts: 0 };
     let mut promises = run.promises[&node].iter().peekable();
@@ -194,7 +206,7 @@ fn every_point(node: NodeId) {
         let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             points.bare(&tape);
             if number < 30 || (number + node as usize) % full == 0 {
-                points.all_ways(&tape, number % 20 == 0);
+                points.all_ways(&tape, number.is_multiple_of(if all() { 20 } else { 10 }));
             }
         }));
         assert!(told.is_ok(), "{here}");

@@ -17,11 +17,11 @@ use kvorum_sim::{Seen, Tape, World, poll};
 use kvorum_storage::Options;
 use kvorum_storage::faulty::Random;
 
-pub const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 /// Small, so that a short run has many segments, and images that are synced in parts.
-pub const TINY: Options = Options { segment_bytes: 5000, image_sync_bytes: 2000 };
+pub(crate) const TINY: Options = Options { segment_bytes: 5000, image_sync_bytes: 2000 };
 
-pub fn tune(config: &mut Config) {
+pub(crate) fn tune(config: &mut Config) {
     config.image_log_bytes = 4000;
     config.keep_bytes = 0;
     config.catch_up_bytes = 0;
@@ -29,41 +29,41 @@ pub fn tune(config: &mut Config) {
 
 /// What a node told its peers: the bytes that it vouched for had to be on its disk by then.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Promise {
-    pub term: Term,
+pub(crate) struct Promise {
+    pub(crate) term: Term,
     /// Whom it voted for in that term.
-    pub vote: NodeId,
+    pub(crate) vote: NodeId,
     /// Through which entry it had stored what the leader of that term has.
-    pub stored: Index,
+    pub(crate) stored: Index,
 }
 
 /// What a client was told.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Told {
-    pub revision: Revision,
-    pub granted: i64,
-    pub revoked: i64,
-    pub compacted: Revision,
+pub(crate) struct Told {
+    pub(crate) revision: Revision,
+    pub(crate) granted: i64,
+    pub(crate) revoked: i64,
+    pub(crate) compacted: Revision,
 }
 
 /// The run. How far it was is said by the number of operations on all tapes together: no two of them happen at
 /// the same time.
 #[derive(Default)]
-pub struct Recorded {
-    pub configs: BTreeMap<NodeId, Config>,
-    pub tapes: BTreeMap<NodeId, Tape>,
+pub(crate) struct Recorded {
+    pub(crate) configs: BTreeMap<NodeId, Config>,
+    pub(crate) tapes: BTreeMap<NodeId, Tape>,
     /// How long each node's tape was, whenever one of them had become longer.
-    pub moments: Vec<Vec<usize>>,
+    pub(crate) moments: Vec<Vec<usize>>,
     /// Each node's promises, with the length of its tape when it gave them.
-    pub promises: BTreeMap<NodeId, Vec<(usize, Promise)>>,
+    pub(crate) promises: BTreeMap<NodeId, Vec<(usize, Promise)>>,
     /// What clients were told, with the length of all tapes together.
-    pub told: Vec<(usize, Told)>,
+    pub(crate) told: Vec<(usize, Told)>,
     /// Leases that somebody had asked to end, with the length of all tapes together.
-    pub ending: BTreeMap<i64, usize>,
-    pub history: BTreeMap<Revision, Vec<Event>>,
+    pub(crate) ending: BTreeMap<i64, usize>,
+    pub(crate) history: BTreeMap<Revision, Vec<Event>>,
     /// The state's hash after each entry, as the log alone explains it.
-    pub hashes: Vec<[u8; 32]>,
-    pub images_taken: u64,
+    pub(crate) hashes: Vec<[u8; 32]>,
+    pub(crate) images_taken: u64,
 }
 
 type Pending = Pin<Box<dyn Future<Output = Result<Told>>>>;
@@ -82,7 +82,7 @@ struct Recorder {
 
 /// Runs `operations` client operations on `nodes` nodes. Of three, one is away for a fifth of the run, and the
 /// leader is killed once; nobody loses power, so that a tape says all.
-pub fn record(seed: u64, nodes: u64, operations: u64) -> Recorded {
+pub(crate) fn record(seed: u64, nodes: u64, operations: u64) -> Recorded {
     let mut world = World::new(seed).nodes_with(nodes, tune).storage_options(TINY);
     let mut run = Recorded::default();
     for node in 1..=nodes {

@@ -9,31 +9,17 @@ use kvorum_storage::{FileStorage, Options};
 
 /// What a start found, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    pub recovered: Recovered,
-    pub image: Option<ImageMeta>,
-    pub applied: LogPosition,
-    pub commit: u64,
-    pub last: u64,
-    pub hash: [u8; 32],
-}
-
-impl Found {
-    pub fn image_index(&self) -> u64 {
-        self.image.as_ref().map_or(0, |image| image.position.index)
-    }
-
-    /// The end of the log: what an election compares.
-    pub fn last_position(&self) -> (u64, u64) {
-        let base = self.recovered.base;
-        let log = self.recovered.entries.last().map_or((base.term, base.index), |e| (e.term, e.index));
-        let image = self.image.as_ref().map_or((0, 0), |i| (i.position.term, i.position.index));
-        log.max(image)
-    }
+pub(crate) struct Found {
+    pub(crate) recovered: Recovered,
+    pub(crate) image: Option<ImageMeta>,
+    pub(crate) applied: LogPosition,
+    pub(crate) commit: u64,
+    pub(crate) last: u64,
+    pub(crate) hash: [u8; 32],
 }
 
 /// Starts the node as a process would, and lets it write what it wants to write before it does anything else.
-pub fn start(disk: &FaultyDisk, config: &Config, options: Options) -> Result<Found> {
+pub(crate) fn start(disk: &FaultyDisk, config: &Config, options: Options) -> Result<Found> {
     let mut storage = FileStorage::with_disk(disk.mount(), options)?;
     let recovered = storage.recover()?;
     let (cluster, node) = (config.cluster_id(), config.node);
