@@ -139,7 +139,7 @@ impl Points<'_> {
         not_less(&found, &again);
         let (was, is) = (&found.recovered, &again.recovered);
         let kept = was.entries.iter().filter(|e| e.index > is.base.index).all(|e| is.entries.contains(e));
-        assert!(kept || image_index(found) >= found.last, "what a start acted on was not durable");
+        assert!(kept || image_index(&found) >= found.last, "what a start acted on was not durable");
         found
     }
 
@@ -197,7 +197,7 @@ fn every_point(node: NodeId) {
     let mut promises = run.promises[&node].iter().peekable();
     let (mut count, length) = (0, run.tapes[&node].len());
     // The first start is always among them.
-    for number in (0..=length).filter(|n| *n < 30 || (n + node as usize) % step == 0) {
+    for number in (0..=length).filter(|n| *n < 30 || (n + node as usize).is_multiple_of(step)) {
         tape.advance_to(number).unwrap();
         while let Some((_, promise)) = promises.next_if(|(at, _)| *at <= number) {
             points.owed.promised(*promise);
@@ -205,7 +205,7 @@ fn every_point(node: NodeId) {
         let here = format!("node {node}, point {number}: before {:?}", tape.next().map(brief));
         let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             points.bare(&tape);
-            if number < 30 || (number + node as usize) % full == 0 {
+            if number < 30 || (number + node as usize).is_multiple_of(full) {
                 points.all_ways(&tape, number.is_multiple_of(if all() { 20 } else { 10 }));
             }
         }));

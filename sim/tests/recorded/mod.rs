@@ -169,7 +169,7 @@ impl Recorder {
         let length = [4, 16, 60, 250, 900][self.random.below(5) as usize];
         let value = format!("value {number} {}", "x".repeat(length));
         // A session that was opened through a node that is gone since is as good as none.
-        let session = self.session.clone().filter(|_| number % 3 == 0);
+        let session = self.session.clone().filter(|_| number.is_multiple_of(3));
         let client = session.filter(|s| s.status().node == plain.status().node).unwrap_or(plain);
         match self.random.below(20) {
             0..10 => wrote(client.put(key, value), |r| r.header),
