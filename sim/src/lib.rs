@@ -90,6 +90,6 @@ pub use rehearsal::Rehearsal;
 pub use rng::{Purpose, Rng, Stream};
 pub use run::{Run, RunOptions, rehearse};
 pub use scene::{Scene, Sleep, Task};
-pub use tape::{Tape, Written};
+pub use tape::{Playback, Tape, Written};
 pub use violation::{Checker, Violation};
 pub use world::{Seen, World};

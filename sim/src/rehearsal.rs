@@ -75,7 +75,8 @@ impl Rehearsal {
     pub fn run(mut self, mut app: impl App + 'static) -> Run {
         let plan = self.plan();
         let faults = plan.faults.iter().map(ToString::to_string).collect();
-        let left_out = plan.faults.iter().map(|fault| fault.number).filter(|number| !self.options.keeps(*number));
+        let left_out =
+            plan.faults.iter().map(|fault| fault.number).filter(|number| !self.options.keeps(*number));
         let plan = plan.without(&left_out.collect());
         let mut run = Run {
             seed: plan.seed,

@@ -64,33 +64,105 @@ impl Tape {
         tape.1 - 1
     }
 
-    /// Plays it on a fresh disk, and shows the disk to `look` before each operation, and once at the end:
-    /// the operation's number, and how to do only a part of the next operation on a copy of the disk.
+    /// Plays it on a fresh disk, from the beginning. What is noted from now on is not played.
+    pub fn playback(&self, seed: u64) -> Playback {
+        let disk = FaultyDisk::new(seed);
+        let mount = disk.mount();
+        Playback { disk, mount, written: self.written(), files: Vec::new(), at: 0 }
+    }
+}
+
+/// A disk on which a tape is played, as far as one wants.
+pub struct Playback {
+    disk: FaultyDisk,
+    mount: Arc<dyn Disk>,
+    written: Vec<Written>,
+    /// The files that were made or opened, each with the name that it has by now.
+    files: Vec<Option<(String, Box<dyn DiskFile>)>>,
+    at: usize,
+}
+
+impl Playback {
+    /// How many operations have been played.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The operation that comes next; `None`: the tape has ended.
+    pub fn next(&self) -> Option<&Written> {
+        self.written.get(self.at)
+    }
+
+    /// The disk after what was played. Fork it before doing anything to it.
+    pub fn disk(&self) -> &FaultyDisk {
+        &self.disk
+    }
+
+    /// Plays until this many operations have been played.
     ///
     /// # Errors
     ///
     /// The disk's.
-    pub fn play(&self, seed: u64, mut look: impl FnMut(usize, &FaultyDisk)) -> io::Result<()> {
-        let disk = FaultyDisk::new(seed);
-        let mount = disk.mount();
-        let mut files: Vec<Option<Box<dyn DiskFile>>> = Vec::new();
-        let written = self.written();
-        for (number, operation) in written.iter().enumerate() {
-            look(number, &disk);
-            match operation {
-                Written::Append(file, bytes) => {
-                    files[*file].as_mut().map_or(Ok(()), |file| file.append(bytes))?;
-                }
-                Written::Sync(file) => files[*file].as_mut().map_or(Ok(()), |file| file.sync())?,
-                Written::Create(name) => files.push(Some(mount.create(name)?)),
-                Written::Open(name) => files.push(mount.open(name).ok()),
-                Written::Rename(from, to) => mount.rename(from, to)?,
-                Written::Remove(name) => mount.remove(name)?,
-                Written::SyncDir => mount.sync_dir()?,
-            }
+    pub fn advance_to(&mut self, number: usize) -> io::Result<()> {
+        while self.at < number.min(self.written.len()) {
+            self.step()?;
         }
-        look(written.len(), &disk);
         Ok(())
+    }
+
+    fn step(&mut self) -> io::Result<()> {
+        let Playback { mount, files, written, at, .. } = self;
+        match &written[*at] {
+            Written::Append(file, bytes) => {
+                files[*file].as_mut().map_or(Ok(()), |(_, file)| file.append(bytes))?;
+            }
+            Written::Sync(file) => files[*file].as_mut().map_or(Ok(()), |(_, file)| file.sync())?,
+            Written::Create(name) => files.push(Some((name.clone(), mount.create(name)?))),
+            Written::Open(name) => files.push(mount.open(name).ok().map(|file| (name.clone(), file))),
+            Written::Rename(from, to) => {
+                mount.rename(from, to)?;
+                for (name, _) in files.iter_mut().flatten().filter(|(name, _)| name == from) {
+                    to.clone_into(name);
+                }
+            }
+            Written::Remove(name) => mount.remove(name)?,
+            Written::SyncDir => mount.sync_dir()?,
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// A copy of the disk whose process died in the middle of the next operation: a part of it, all of it or
+    /// nothing of it was done. What is left of that is for the caller's [`FaultyDisk::lose_power`] to say.
+    pub fn torn(&self, seed: u64) -> FaultyDisk {
+        let copy = self.disk.fork(seed);
+        copy.stop_at(copy.operations());
+        // It fails, as it must.
+        let _ = self.next().map(|next| self.attempt(&*copy.mount(), next));
+        copy.kill();
+        copy
+    }
+
+    fn attempt(&self, mount: &dyn Disk, operation: &Written) -> io::Result<()> {
+        let open = |file: &usize| {
+            let name = self.files[*file].as_ref().map_or("", |(name, _)| name.as_str());
+            mount.open(name)
+        };
+        match operation {
+            Written::Append(file, bytes) => open(file)?.append(bytes),
+            Written::Sync(file) => open(file)?.sync(),
+            Written::Create(name) => mount.create(name).map(|_| ()),
+            Written::Open(_) => Ok(()),
+            Written::Rename(from, to) => mount.rename(from, to),
+            Written::Remove(name) => mount.remove(name),
+            Written::SyncDir => mount.sync_dir(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Playback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Playback").field("at", &self.at).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! A file as the process sees it and as the disk has it.
 
+use std::sync::Arc;
+
 use super::random::Random;
 
 pub(super) const SECTOR: usize = 512;
@@ -63,21 +65,32 @@ impl Inode {
         self.distrusted = true;
     }
 
-    pub(super) fn lose_power(&mut self, survivors: Survivors, random: &mut Random) {
+    pub(super) fn lose_power(this: &mut Arc<Inode>, survivors: Survivors, random: &mut Random) {
         let kept: Vec<u64> = match survivors {
             Survivors::Nothing => Vec::new(),
-            Survivors::Everything => self.dirty.clone(),
+            Survivors::Everything => this.dirty.clone(),
             Survivors::Prefix => {
-                let count = random.below(self.dirty.len() as u64 + 1) as usize;
-                self.dirty[..count].to_vec()
+                let count = random.below(this.dirty.len() as u64 + 1) as usize;
+                this.dirty[..count].to_vec()
             }
-            Survivors::Subset => self.dirty.iter().copied().filter(|_| random.coin()).collect(),
+            Survivors::Subset => this.dirty.iter().copied().filter(|_| random.coin()).collect(),
         };
-        let size = self.size_after(survivors, &kept, random);
-        let mut disk = std::mem::take(&mut self.durable);
+        // Drawn even if there is nothing to lose: what a seed means does not depend on what is synced.
+        let size = this.size_after(survivors, &kept, random);
+        if this.is_clean() {
+            return;
+        }
+        let old = Arc::make_mut(this);
+        let mut disk = std::mem::take(&mut old.durable);
         disk.resize(size, 0);
-        kept.iter().for_each(|sector| copy_sector(&self.live, &mut disk, *sector));
-        *self = Inode { live: disk.clone(), durable: disk, ..Inode::default() };
+        kept.iter().for_each(|sector| copy_sector(&old.live, &mut disk, *sector));
+        *old = Inode { live: disk.clone(), durable: disk, ..Inode::default() };
+    }
+
+    /// The disk has all of it: a loss of power changes nothing. (Only a failed sync makes the two differ
+    /// without anything left to write.)
+    fn is_clean(&self) -> bool {
+        self.dirty.is_empty() && !self.distrusted && self.live.len() == self.durable.len()
     }
 
     /// The length is written on its own: it may be that of the last kept sector, or any longer one.

@@ -66,7 +66,8 @@ enum NameChange {
 
 #[derive(Clone, Debug)]
 struct World {
-    inodes: Vec<Inode>,
+    /// Shared with forks until one side writes: a fork costs next to nothing, however much was written.
+    inodes: Vec<Arc<Inode>>,
     names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
     changes: Vec<NameChange>,
@@ -220,7 +221,8 @@ impl FaultyDisk {
     pub fn put(&self, name: &str, bytes: &[u8]) {
         let mut world = self.world.lock();
         let at = world.inodes.len();
-        world.inodes.push(Inode { live: bytes.to_vec(), durable: bytes.to_vec(), ..Inode::default() });
+        let inode = Inode { live: bytes.to_vec(), durable: bytes.to_vec(), ..Inode::default() };
+        world.inodes.push(Arc::new(inode));
         world.names.insert(name.to_string(), at);
         world.durable_names.insert(name.to_string(), at);
     }
@@ -254,7 +256,7 @@ impl FaultyDisk {
     pub fn flip(&self, name: &str, byte: usize, bit: u8) {
         let mut world = self.world.lock();
         let Some(at) = world.names.get(name).copied() else { return };
-        let Inode { live, durable, .. } = &mut world.inodes[at];
+        let Inode { live, durable, .. } = Arc::make_mut(&mut world.inodes[at]);
         for bytes in [live, durable] {
             if let Some(byte) = bytes.get_mut(byte) {
                 *byte ^= 1 << (bit % 8);
@@ -273,7 +275,7 @@ impl World {
 
     fn lose_power(&mut self, survivors: Survivors) {
         let mut random = self.random.clone();
-        self.inodes.iter_mut().for_each(|inode| inode.lose_power(survivors, &mut random));
+        self.inodes.iter_mut().for_each(|inode| Inode::lose_power(inode, survivors, &mut random));
         let changes = std::mem::take(&mut self.changes);
         let count = match survivors {
             Survivors::Nothing => 0,

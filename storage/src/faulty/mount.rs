@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::file::Inode;
 use super::{NameChange, Operation, World, failure};
 use crate::disk::{Disk, DiskFile};
 
@@ -76,21 +75,21 @@ impl World {
             Fate::Done if room < bytes.len() => (room, Some(io::ErrorKind::StorageFull.into())),
             Fate::Done => (bytes.len(), None),
         };
-        self.inodes[inode].append(&bytes[..count]);
+        Arc::make_mut(&mut self.inodes[inode]).append(&bytes[..count]);
         error.map_or(Ok(()), Err)
     }
 
     fn sync(&mut self, inode: usize) -> io::Result<()> {
         self.judge(inode);
         match self.begin(Operation::Sync) {
-            Fate::Done => self.inodes[inode].sync(),
+            Fate::Done => Arc::make_mut(&mut self.inodes[inode]).sync(),
             Fate::Fails => {
-                self.inodes[inode].fail_sync();
+                Arc::make_mut(&mut self.inodes[inode]).fail_sync();
                 return Err(failure("input/output error (injected)"));
             }
             Fate::Dies => {
                 if self.random.coin() {
-                    self.inodes[inode].sync();
+                    Arc::make_mut(&mut self.inodes[inode]).sync();
                 }
                 return Err(failure("the process is dead"));
             }
@@ -153,7 +152,7 @@ impl Disk for Mount {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let inode = world.inodes.len();
-        world.inodes.push(Inode::default());
+        world.inodes.push(Arc::default());
         world.newest = name.to_string();
         world.named(Operation::Create, |w| w.change(NameChange::Create(name.into(), inode)))?;
         drop(world);
