@@ -51,14 +51,16 @@ impl Node {
 
     fn compare(&mut self, from: NodeId, theirs: &AppliedHash) {
         let Some(mine) = self.applied.hash_at(theirs.index) else { return };
-        let agrees = theirs.hash[..] == mine;
+        let agrees = theirs.hash[..] == mine || cfg!(planted = "difference_unnoticed");
         self.health.agrees.insert(from, agrees);
         if !self.is_leader() {
             return;
         }
         let majority = self.config.voters.len() / 2 + 1;
         let differing: Vec<NodeId> = self.health.differing().collect();
-        let agreeing = self.health.agrees.len() - differing.len() + 1;
+        let others = self.config.voters.len() - 1;
+        let heard = if cfg!(planted = "no_answer_is_equal") { others } else { self.health.agrees.len() };
+        let agreeing = heard - differing.len() + 1;
         if differing.len() >= majority {
             self.halt(format!("its state at entry {} differs from that of {differing:?}", theirs.index));
         } else if !agrees && agreeing >= majority {
