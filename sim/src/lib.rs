@@ -35,6 +35,7 @@
 //! | `history/` | whether what clients were told can be true; knows nothing of kvorum |
 //! | `check/` | what must hold inside, each promise in a file of its own |
 //! | `plan/` | what goes wrong, decided beforehand |
+//! | `planted` | the bugs that can be built in, and who is to find them |
 //! | `violation` | a promise that was seen broken |
 //! | `timeline` | what happened, for people to look at |
 //! | `run` | one rehearsal, from its seed to its verdict |
@@ -47,6 +48,7 @@ mod images;
 mod judge;
 mod net;
 pub mod plan;
+pub mod planted;
 mod poll;
 mod post;
 mod rng;
