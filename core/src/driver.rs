@@ -221,7 +221,8 @@ impl Driver {
         }
         self.woken.clear();
         self.shared.state.write().take_woken(&mut self.woken);
-        self.shared.hub.wake(&self.woken);
+        let forgotten = usize::from(cfg!(planted = "watch_not_woken") && !self.woken.is_empty());
+        self.shared.hub.wake(&self.woken[forgotten..]);
     }
 
     fn save_image(&mut self, voters: Vec<NodeId>) {
@@ -252,7 +253,9 @@ impl Driver {
     fn renewed(&mut self, now: Time, keeper: &Weak<Keeper>, sent: Time, result: Result<Reply>) {
         let Some(alive) = keeper.upgrade() else { return };
         match result {
-            Ok(Reply::Lease { remaining_millis: Some(1..) }) => alive.renewed(sent),
+            Ok(Reply::Lease { remaining_millis: Some(1..) }) => {
+                alive.renewed(if cfg!(planted = "keeper_counts_from_answer") { now } else { sent })
+            }
             Ok(_) => alive.lose(),
             // It may still be renewed in time: ask again soon.
             Err(_) => {

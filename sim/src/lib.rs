@@ -40,6 +40,7 @@
 //! | `promises/` | whether watches, leases and locks kept theirs, seen from outside |
 //! | `check/` | what must hold inside, each promise in a file of its own |
 //! | `plan/` | what goes wrong, decided beforehand |
+//! | `planted` | the bugs that can be built in, and who is to find them |
 //! | `violation` | a promise that was seen broken |
 //! | `timeline` | what happened, for people to look at |
 //! | `run` | one rehearsal, from its seed to its verdict |

@@ -1,57 +1,773 @@
-//! The bugs that a rehearsal must find: each is one line under `cfg(planted = "NAME")`.
+//! The bugs that can be planted in the product, one line each, and who is to find them.
+//!
+//! A checker that has never seen a bug proves nothing. Each plant stands in the real code behind
+//! `cfg!(planted = "name")` and costs nothing unless it is built in:
+//!
+//! ```text
+//! RUSTFLAGS='--cfg planted="name"' cargo test -p kvorum-sim
+//! ```
+//!
+//! Names like P9 are rows of SIMULATION.md's table; letters with a number (E2, W4, …) are promises there.
+//!
+//! Not planted: P6 and an entry apart from the hard state written along with it (both lie in one group, whole
+//! or not there); P21 (there is no authorization), P24 (the members are fixed, and there are no learners),
+//! P26 (inside raft). A revision taken from *all* keys, tombstones included, does no harm either: the log of
+//! revisions keeps the compaction's own, so that the newest key is never older than it. A watch of the future
+//! is kept from the past in three places; an expiry by whoever does not lead, in two (raft forwards its
+//! proposal, the guard drops what it forwards).
 
-/// How hard a planted bug is to find.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
-    /// Within some 50 seeds.
-    A,
-    /// Within some 500.
-    B,
-    /// Within some 5000.
-    C,
-}
+use crate::violation::Checker;
 
-/// A planted bug.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A bug that can be built in.
+#[derive(Clone, Copy, Debug)]
 pub struct Plant {
-    /// What comes after `planted = `.
+    /// What stands in `cfg!(planted = "…")`.
     pub name: &'static str,
-    /// The accident of another system that it repeats.
+    /// Its row in SIMULATION.md or the promise that it breaks, and who has had it.
     pub twin: &'static str,
-    /// What it does wrong.
+    /// What goes wrong, in a sentence.
     pub does: &'static str,
-    /// Where it is planted.
+    /// Where it is (if in several places, where it begins).
     pub file: &'static str,
-    /// Who must find it: a checker's name, or `test:<target>[::<filter>]`.
-    pub expected: &'static str,
-    /// How hard it is to find.
+    /// Who is to see it.
+    pub expected: Expected,
+    /// How soon.
     pub class: Class,
 }
 
-/// All of them.
+/// Who is to see a planted bug.
+#[derive(Clone, Copy, Debug)]
+pub enum Expected {
+    /// One of these, in a run that a seed makes up; the first one is the one whose promise it is, the others
+    /// may be faster.
+    Checkers(&'static [Checker]),
+    /// A test that plays it, because made-up runs cannot show it.
+    Test {
+        /// Which: a target of this crate, or of the core.
+        target: &'static str,
+        /// Why no run shows it.
+        because: &'static str,
+    },
+}
+
+/// How soon a planted bug is to be found, in seeds of 60 simulated seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// 50.
+    A,
+    /// 500.
+    B,
+    /// 5000.
+    C,
+}
+
+impl Class {
+    /// How many seeds it may take.
+    pub fn seeds(self) -> u64 {
+        match self {
+            Class::A => 50,
+            Class::B => 500,
+            Class::C => 5000,
+        }
+    }
+}
+
+/// The plant of this name.
+pub fn plant(name: &str) -> Option<&'static Plant> {
+    PLANTS.iter().find(|plant| plant.name == name)
+}
+
+/// All of them, floor by floor from below.
 pub const PLANTS: &[Plant] = &[
     Plant {
-        name: "send_before_sync",
-        twin: "etcd #12589",
-        does: "sends what depends on a write before the write is durable",
-        file: "core/src/node/ready.rs",
-        expected: "durability",
+        name: "skip_log_sync",
+        twin: "P1, etcd 12589",
+        does: "The log says that a group is durable without having synced it.",
+        file: "storage/src/file/wal.rs",
+        expected: Expected::Checkers(&[Checker::Durability]),
         class: Class::A,
+    },
+    Plant {
+        name: "retry_failed_sync",
+        twin: "P3, fsyncgate",
+        does: "A failed sync is tried again, and believed the second time.",
+        file: "storage/src/file/wal.rs",
+        expected: Expected::Checkers(&[Checker::Durability]),
+        class: Class::A,
+    },
+    Plant {
+        name: "skip_directory_sync",
+        twin: "P4, etcd 6368",
+        does: "A segment's name is used before the directory is synced.",
+        file: "storage/src/file/wal.rs",
+        expected: Expected::Checkers(&[Checker::Durability, Checker::Panic]),
+        class: Class::B,
+    },
+    Plant {
+        name: "cut_at_first_bad_record",
+        twin: "P7, protocol-aware recovery",
+        does: "Reading ends at the first bad group, though acknowledged ones lie behind it.",
+        file: "storage/src/file/scan.rs",
+        expected: Expected::Checkers(&[Checker::Durability]),
+        class: Class::B,
+    },
+    Plant {
+        name: "torn_tail_is_damage",
+        twin: "etcd 5230",
+        does: "A write that was torn by a loss of power is called damage, and the node does not start.",
+        file: "storage/src/file/scan.rs",
+        expected: Expected::Checkers(&[Checker::Panic]),
+        class: Class::A,
+    },
+    Plant {
+        name: "drop_log_before_image",
+        twin: "openraft 511",
+        does: "The log is dropped when an image is begun, not when it is durable.",
+        file: "core/src/node/upkeep.rs",
+        expected: Expected::Checkers(&[Checker::Panic, Checker::Durability]),
+        class: Class::B,
+    },
+    Plant {
+        name: "name_image_before_sync",
+        twin: "D1",
+        does: "An image gets its name before its content is synced.",
+        file: "storage/src/file/sink.rs",
+        expected: Expected::Checkers(&[Checker::Durability, Checker::Panic]),
+        class: Class::B,
+    },
+    Plant {
+        name: "log_without_bound",
+        twin: "V3",
+        does: "Segments that an image covers are never removed.",
+        file: "core/src/node/upkeep.rs",
+        expected: Expected::Checkers(&[Checker::Ceiling]),
+        class: Class::A,
+    },
+    Plant {
+        name: "send_before_sync",
+        twin: "P1, etcd 12589",
+        does: "What vouches for a write is sent before the write is durable.",
+        file: "core/src/node/ready.rs",
+        expected: Expected::Checkers(&[Checker::Durability]),
+        class: Class::A,
+    },
+    Plant {
+        name: "count_before_sync",
+        twin: "P2, etcd 14370",
+        does: "A node counts itself before its own write is durable.",
+        file: "core/src/node/ready.rs",
+        expected: Expected::Checkers(&[Checker::Durability]),
+        class: Class::A,
+    },
+    Plant {
+        name: "commit_without_quorum",
+        twin: "P2",
+        does: "A leader takes for agreed on what only its own disk has.",
+        file: "core/src/node/ready.rs",
+        expected: Expected::Checkers(&[Checker::Durability, Checker::Raft, Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "vote_not_written",
+        twin: "D4, raft-rs 128",
+        does: "A vote is given and not written, so that it is forgotten at a restart.",
+        file: "core/src/node/wire.rs",
+        expected: Expected::Checkers(&[Checker::Durability, Checker::Raft]),
+        class: Class::A,
+    },
+    Plant {
+        name: "term_from_log",
+        twin: "D4",
+        does: "A restarted node is in the term of its last entry: it goes back, and may vote again.",
+        file: "core/src/node/recover.rs",
+        expected: Expected::Checkers(&[Checker::Durability, Checker::Raft]),
+        class: Class::A,
+    },
+    Plant {
+        name: "restart_skips_entry",
+        twin: "P5, etcd 13766",
+        does: "A restarted node goes on one entry too late.",
+        file: "core/src/node/recover.rs",
+        expected: Expected::Checkers(&[Checker::Agreement]),
+        class: Class::A,
+    },
+    Plant {
+        name: "keep_log_under_image",
+        twin: "R3",
+        does: "The log on the disk is kept although the image superseded it.",
+        file: "core/src/node/recover.rs",
+        expected: Expected::Checkers(&[Checker::Panic, Checker::Raft, Checker::Durability]),
+        class: Class::B,
+    },
+    Plant {
+        name: "no_check_quorum",
+        twin: "V2, raft-rs 166",
+        does: "A leader that nobody answers goes on leading.",
+        file: "core/src/node/recover.rs",
+        expected: Expected::Test {
+            target: "scripts",
+            because: "the answers after a healed one-way cut differ; safety does not",
+        },
+        class: Class::C,
+    },
+    Plant {
+        name: "no_pre_vote",
+        twin: "V2",
+        does: "Whoever was cut off raises the term when it comes back.",
+        file: "core/src/node/recover.rs",
+        expected: Expected::Test {
+            target: "scripts",
+            because: "a leader is deposed without need; nothing is lost by it",
+        },
+        class: Class::C,
     },
     Plant {
         name: "read_without_index",
-        twin: "every store that read from a deposed leader",
-        does: "answers a linearizable read without asking the others",
+        twin: "P8, etcd 3879",
+        does: "A read is answered without asking whether the state is current.",
         file: "core/src/node/mod.rs",
-        expected: "history",
+        expected: Expected::Checkers(&[Checker::History]),
         class: Class::A,
     },
     Plant {
-        name: "delete_nothing_bumps",
-        twin: "Xline 6b627c4",
-        does: "takes a revision for a deletion that deletes nothing",
-        file: "core/src/state/store.rs",
-        expected: "history",
+        name: "read_before_applied",
+        twin: "L1",
+        does: "A read is answered before the index that was proven is applied.",
+        file: "core/src/node/read.rs",
+        expected: Expected::Checkers(&[Checker::History]),
         class: Class::A,
+    },
+    Plant {
+        name: "read_before_first_commit",
+        twin: "P10, etcd 7331",
+        does: "A new leader answers reads before it has committed anything in its term.",
+        file: "core/src/node/read.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::B,
+    },
+    Plant {
+        name: "reuse_read_context",
+        twin: "P9, etcd 20418",
+        does: "A repeated question for a read index has the old one's context.",
+        file: "core/src/node/read.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::C,
+    },
+    Plant {
+        name: "lost_read_not_asked_again",
+        twin: "V2, etcd 12762",
+        does: "A question for a read index that was lost is not repeated.",
+        file: "core/src/node/read.rs",
+        expected: Expected::Checkers(&[Checker::Liveness]),
+        class: Class::A,
+    },
+    Plant {
+        name: "forget_readers",
+        twin: "V1",
+        does: "Who waits for a read is forgotten when the leader changes.",
+        file: "core/src/node/read.rs",
+        expected: Expected::Checkers(&[Checker::Liveness]),
+        class: Class::A,
+    },
+    Plant {
+        name: "resend_unsettled",
+        twin: "P22, etcd 14890",
+        does: "A write without a session is sent again as soon as the term changes: it may happen twice.",
+        file: "core/src/node/mod.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "take_repeated_forward",
+        twin: "C1",
+        does: "A leader proposes a forwarded write as often as the network repeats it.",
+        file: "core/src/node/propose.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "take_forward_in_later_term",
+        twin: "C1",
+        does: "A leader proposes what was forwarded to the leader of an earlier term.",
+        file: "core/src/node/propose.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::C,
+    },
+    Plant {
+        name: "answer_for_earlier_start",
+        twin: "C1",
+        does: "A request is answered with what an earlier start's request of that number came to.",
+        file: "core/src/node/apply.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "call_timeout_refusal",
+        twin: "C2",
+        does: "A write that was sent, and may still happen, is called refused when its time is over.",
+        file: "core/src/node/pending.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "believe_late_refusal",
+        twin: "C2",
+        does: "The refusal of an earlier term's leader ends a write that was sent to the next one.",
+        file: "core/src/node/pending.rs",
+        expected: Expected::Test {
+            target: "core --lib",
+            because: "a refusal must overtake a change of leader and find the write under way again",
+        },
+        class: Class::C,
+    },
+    Plant {
+        name: "forget_it_was_sent",
+        twin: "C2",
+        does: "After an image, a write with a session that was sent counts as never sent.",
+        file: "core/src/node/pending.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::C,
+    },
+    Plant {
+        name: "pending_without_bound",
+        twin: "V3",
+        does: "Requests are taken in without a limit.",
+        file: "core/src/node/mod.rs",
+        expected: Expected::Checkers(&[Checker::Ceiling]),
+        class: Class::B,
+    },
+    Plant {
+        name: "uncommitted_without_bound",
+        twin: "V3",
+        does: "A leader proposes without a limit while nothing is agreed on.",
+        file: "core/src/node/propose.rs",
+        expected: Expected::Checkers(&[Checker::Ceiling]),
+        class: Class::B,
+    },
+    Plant {
+        name: "believe_wiped_member",
+        twin: "P23",
+        does: "A member that lost its disk may go on voting.",
+        file: "core/src/node/guard.rs",
+        expected: Expected::Checkers(&[Checker::Durability, Checker::Raft]),
+        class: Class::B,
+    },
+    Plant {
+        name: "believe_earlier_start",
+        twin: "R4, etcd 17078",
+        does: "What an earlier start of a member said is taken for its word of now.",
+        file: "core/src/node/guard.rs",
+        expected: Expected::Test {
+            target: "defences",
+            because: "an earlier start's words do harm only to one whose disk went back",
+        },
+        class: Class::C,
+    },
+    Plant {
+        name: "lost_log_unnoticed",
+        twin: "tikv 7353",
+        does: "A node whose disk lost acknowledged entries goes on.",
+        file: "core/src/node/guard.rs",
+        expected: Expected::Test {
+            target: "defences",
+            because: "needs a disk that goes back, which is outside what the product promises to survive",
+        },
+        class: Class::C,
+    },
+    Plant {
+        name: "difference_unnoticed",
+        twin: "H",
+        does: "A member that holds something else than the others is not told.",
+        file: "core/src/node/health.rs",
+        expected: Expected::Test {
+            target: "defences",
+            because: "hurts only beside another bug or a rotten disk",
+        },
+        class: Class::C,
+    },
+    Plant {
+        name: "no_answer_is_equal",
+        twin: "P27, etcd's postmortem",
+        does: "A member that has not been heard counts as one that agrees.",
+        file: "core/src/node/health.rs",
+        expected: Expected::Test {
+            target: "defences",
+            because: "hurts only beside another bug, which a script plays",
+        },
+        class: Class::C,
+    },
+    Plant {
+        name: "keep_old_clock",
+        twin: "P16, etcd 15247",
+        does: "A leader that leads again goes on by the clock of its first time, whatever others renewed since.",
+        file: "core/src/node/expiry.rs",
+        expected: Expected::Checkers(&[Checker::Lease]),
+        class: Class::B,
+    },
+    Plant {
+        name: "ignore_checkpoint",
+        twin: "P15, etcd 9888",
+        does: "A new leader begins every lease's time anew, whatever is noted.",
+        file: "core/src/node/expiry.rs",
+        expected: Expected::Checkers(&[Checker::Lease]),
+        class: Class::B,
+    },
+    Plant {
+        name: "checkpoint_once",
+        twin: "P15, etcd 17132",
+        does: "What remains of a lease is noted once, and never again.",
+        file: "core/src/node/expiry.rs",
+        expected: Expected::Checkers(&[Checker::Lease]),
+        class: Class::B,
+    },
+    Plant {
+        name: "expire_ignores_term",
+        twin: "P16, etcd 16822",
+        does: "An expiry counts in any term.",
+        file: "core/src/state/apply.rs",
+        expected: Expected::Test {
+            target: "core --lib",
+            because: "no leader here proposes an expiry in another term than its own, so only a forged entry shows it",
+        },
+        class: Class::C,
+    },
+    Plant {
+        name: "renew_without_proof",
+        twin: "P17, etcd 15247",
+        does: "A renewal is acknowledged without proof of leadership.",
+        file: "core/src/node/leases.rs",
+        expected: Expected::Checkers(&[Checker::Lease]),
+        class: Class::C,
+    },
+    Plant {
+        name: "renew_while_ending",
+        twin: "E1",
+        does: "A renewal is acknowledged although the lease's end is proposed already.",
+        file: "core/src/node/leases.rs",
+        expected: Expected::Checkers(&[Checker::Lease]),
+        class: Class::B,
+    },
+    Plant {
+        name: "renew_leaves_note",
+        twin: "E1",
+        does: "A renewal is acknowledged while the log says that less remains.",
+        file: "core/src/node/leases.rs",
+        expected: Expected::Checkers(&[Checker::Lease]),
+        class: Class::B,
+    },
+    Plant {
+        name: "lease_id_from_local",
+        twin: "P20",
+        does: "A lease's id is drawn from something that differs from member to member.",
+        file: "core/src/state/apply.rs",
+        expected: Expected::Checkers(&[Checker::Agreement]),
+        class: Class::A,
+    },
+    Plant {
+        name: "keys_outlive_lease",
+        twin: "E6",
+        does: "A lease ends and its keys stay.",
+        file: "core/src/state/apply.rs",
+        expected: Expected::Checkers(&[Checker::Lease, Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "old_lease_keeps_key",
+        twin: "E6",
+        does: "A key that was put under another lease, or none, still goes with its first.",
+        file: "core/src/state/apply.rs",
+        expected: Expected::Checkers(&[Checker::History, Checker::Lease, Checker::Agreement]),
+        class: Class::A,
+    },
+    Plant {
+        name: "keeper_counts_from_answer",
+        twin: "F1",
+        does: "A lease's holder believes in it from when the renewal was answered, not from when it was asked.",
+        file: "core/src/driver.rs",
+        expected: Expected::Checkers(&[Checker::Lease, Checker::Fence]),
+        class: Class::B,
+    },
+    Plant {
+        name: "image_loses_lease_keys",
+        twin: "E6",
+        does: "A state from an image does not know which keys hang on which lease.",
+        file: "core/src/state/load.rs",
+        expected: Expected::Checkers(&[Checker::Agreement]),
+        class: Class::A,
+    },
+    Plant {
+        name: "image_loses_checkpoints",
+        twin: "E2, etcd 13508",
+        does: "An image does not say what remains of a lease.",
+        file: "core/src/state/image.rs",
+        expected: Expected::Checkers(&[Checker::Lease]),
+        class: Class::B,
+    },
+    Plant {
+        name: "image_loses_answers",
+        twin: "C1",
+        does: "An image does not hold the sessions' answers: a repeated write is done again.",
+        file: "core/src/state/image.rs",
+        expected: Expected::Checkers(&[Checker::Agreement, Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "answer_of_another_number",
+        twin: "C1",
+        does: "A repeated write is answered with its session's oldest answer.",
+        file: "core/src/state/session.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "sessions_without_bound",
+        twin: "V3",
+        does: "Sessions are never closed to make room.",
+        file: "core/src/state/session.rs",
+        expected: Expected::Checkers(&[Checker::Ceiling]),
+        class: Class::B,
+    },
+    Plant {
+        name: "quota_counts_watches",
+        twin: "P19, etcd 16106",
+        does: "Whether there is space is decided from something that differs from member to member.",
+        file: "core/src/state/apply.rs",
+        expected: Expected::Checkers(&[Checker::Agreement]),
+        class: Class::A,
+    },
+    Plant {
+        name: "hash_skips_answers",
+        twin: "H1, etcd 18667",
+        does: "The hash chain does not cover answers.",
+        file: "core/src/state/apply.rs",
+        expected: Expected::Test { target: "core --lib", because: "hurts only beside another bug" },
+        class: Class::C,
+    },
+    Plant {
+        name: "delete_nothing_bumps",
+        twin: "P28, Xline 6b627c4",
+        does: "Deleting nothing takes a revision.",
+        file: "core/src/state/store.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "create_not_reset",
+        twin: "L1",
+        does: "A key that is created again does not say when.",
+        file: "core/src/state/store.rs",
+        expected: Expected::Checkers(&[Checker::History, Checker::Panic]),
+        class: Class::A,
+    },
+    Plant {
+        name: "prev_kv_from_after",
+        twin: "L1",
+        does: "The pair before a put is the one after it.",
+        file: "core/src/state/apply.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "range_includes_end",
+        twin: "L1",
+        does: "A range includes its end.",
+        file: "core/src/state/key.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "limit_hides_more",
+        twin: "L1",
+        does: "A read with a limit does not say that there is more.",
+        file: "core/src/state/range.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "count_ends_at_limit",
+        twin: "L1",
+        does: "A read with a limit counts what it shows.",
+        file: "core/src/state/range.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "swap_branches",
+        twin: "L1",
+        does: "A transaction does what it was to do otherwise.",
+        file: "core/src/state/txn.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "txn_sees_own_writes",
+        twin: "L1",
+        does: "A transaction inside another compares with what the outer one has just written.",
+        file: "core/src/state/txn.rs",
+        expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "swap_changes_of_revision",
+        twin: "W1",
+        does: "The changes of one revision are told in the wrong order.",
+        file: "core/src/state/store.rs",
+        expected: Expected::Checkers(&[Checker::Watch, Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "compact_the_newest",
+        twin: "L1",
+        does: "A compaction removes keys that were not changed since.",
+        file: "core/src/state/record.rs",
+        expected: Expected::Checkers(&[Checker::History, Checker::Panic]),
+        class: Class::A,
+    },
+    Plant {
+        name: "compact_what_is_readable",
+        twin: "L1",
+        does: "A compaction removes what its own revision still shows.",
+        file: "core/src/state/record.rs",
+        expected: Expected::Checkers(&[Checker::History, Checker::Panic]),
+        class: Class::B,
+    },
+    Plant {
+        name: "drop_event_at_compaction",
+        twin: "P11, etcd 18089",
+        does: "A compaction removes the events of its own revision, which a watch may still need.",
+        file: "core/src/state/compact.rs",
+        expected: Expected::Checkers(&[Checker::Watch]),
+        class: Class::B,
+    },
+    Plant {
+        name: "revision_from_live_keys",
+        twin: "P18, etcd 17780",
+        does: "The revision of a loaded image is that of the newest key that exists.",
+        file: "core/src/state/load.rs",
+        expected: Expected::Checkers(&[Checker::History, Checker::Agreement]),
+        class: Class::B,
+    },
+    Plant {
+        name: "cut_misses_last_revision",
+        twin: "P25, tikv 4716",
+        does: "An image lacks the last revision before it.",
+        file: "core/src/state/image.rs",
+        expected: Expected::Checkers(&[Checker::Panic, Checker::Liveness]),
+        class: Class::B,
+    },
+    Plant {
+        name: "old_keys_survive_image",
+        twin: "H1",
+        does: "Keys that an image does not have outlive it.",
+        file: "core/src/state/mod.rs",
+        expected: Expected::Checkers(&[Checker::History, Checker::Agreement]),
+        class: Class::B,
+    },
+    Plant {
+        name: "image_passes_watches_by",
+        twin: "W10, etcd 8411",
+        does: "An image replaces the state and no watch is told.",
+        file: "core/src/state/mod.rs",
+        expected: Expected::Checkers(&[Checker::Watch]),
+        class: Class::B,
+    },
+    Plant {
+        name: "replay_after_image",
+        twin: "P13, etcd 15271",
+        does: "After an image, watches are told everything again.",
+        file: "core/src/state/mod.rs",
+        expected: Expected::Checkers(&[Checker::Watch]),
+        class: Class::B,
+    },
+    Plant {
+        name: "watch_skips_compacted",
+        twin: "P14, etcd 17529",
+        does: "A watch that fell behind a compaction goes on behind it without a word.",
+        file: "core/src/state/watch.rs",
+        expected: Expected::Checkers(&[Checker::Watch]),
+        class: Class::A,
+    },
+    Plant {
+        name: "watch_ends_silently",
+        twin: "P14, W9",
+        does: "A watch ends without saying why.",
+        file: "core/src/watch.rs",
+        expected: Expected::Checkers(&[Checker::Watch]),
+        class: Class::A,
+    },
+    Plant {
+        name: "watch_not_woken",
+        twin: "W10",
+        does: "A watch is not woken when its keys change.",
+        file: "core/src/driver.rs",
+        expected: Expected::Checkers(&[Checker::Watch, Checker::Liveness]),
+        class: Class::A,
+    },
+    Plant {
+        name: "watch_shows_itself_before",
+        twin: "W7",
+        does: "The pair before an event is the one after it.",
+        file: "core/src/state/watch.rs",
+        expected: Expected::Checkers(&[Checker::Watch]),
+        class: Class::A,
+    },
+    Plant {
+        name: "filter_forgotten",
+        twin: "W7",
+        does: "A watch that wants no deletes is told of them.",
+        file: "core/src/state/watch.rs",
+        expected: Expected::Checkers(&[Checker::Watch]),
+        class: Class::A,
+    },
+    Plant {
+        name: "split_revision",
+        twin: "W3",
+        does: "A watch splits a revision when it has enough.",
+        file: "core/src/state/watch.rs",
+        expected: Expected::Test {
+            target: "core --lib",
+            because: "needs a watch that is a thousand events behind",
+        },
+        class: Class::C,
+    },
+    Plant {
+        name: "progress_overtakes_events",
+        twin: "P12, etcd 15220",
+        does: "A watch that is asked how far it is names a revision that it has not handed out.",
+        file: "core/src/watch.rs",
+        expected: Expected::Checkers(&[Checker::Watch]),
+        class: Class::B,
+    },
+    Plant {
+        name: "lock_without_waiting",
+        twin: "F1",
+        does: "A lock is given without waiting for those before.",
+        file: "core/src/lock.rs",
+        expected: Expected::Checkers(&[Checker::Fence]),
+        class: Class::A,
+    },
+    Plant {
+        name: "lock_not_looked_at_again",
+        twin: "F1, etcd 11456",
+        does: "A lock is given without looking whether its lease has ended meanwhile.",
+        file: "core/src/lock.rs",
+        expected: Expected::Checkers(&[Checker::Fence]),
+        class: Class::B,
+    },
+    Plant {
+        name: "lock_without_lease",
+        twin: "F1",
+        does: "A lock's key does not hang on its holder's lease, and outlives it.",
+        file: "core/src/lock.rs",
+        expected: Expected::Checkers(&[Checker::Fence, Checker::Liveness]),
+        class: Class::A,
+    },
+    Plant {
+        name: "leader_read_locally",
+        twin: "F1",
+        does: "An election's leader is read from a state that may be old.",
+        file: "core/src/election.rs",
+        expected: Expected::Checkers(&[Checker::Fence]),
+        class: Class::B,
     },
 ];

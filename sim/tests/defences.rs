@@ -260,6 +260,15 @@ fn a_node_whose_disk_lost_what_it_had_acknowledged_halts() {
     put(&mut world, leader, "k", "after");
 }
 
+/// Changes the last value of a log.
+fn write_another_value(batch: &mut Batch) {
+    let last = batch.entries.iter_mut().rfind(|entry| !entry.data.is_empty()).unwrap();
+    let mut data = last.data.to_vec();
+    let at = data.iter().rposition(|byte| *byte == b'9').unwrap();
+    data[at] = b'8';
+    last.data = data.into();
+}
+
 #[test]
 fn a_node_whose_state_differs_from_the_majoritys_halts() {
     let (mut world, leader) = led(15, 3);
@@ -270,13 +279,7 @@ fn a_node_whose_state_differs_from_the_majoritys_halts() {
     world.run(SECOND);
     world.kill(liar);
     world.stop_judging();
-    let disk = forged(&world, liar, |batch| {
-        let last = batch.entries.iter_mut().rfind(|entry| !entry.data.is_empty()).unwrap();
-        let mut data = last.data.to_vec();
-        let at = data.iter().rposition(|byte| *byte == b'9').unwrap();
-        data[at] = b'8';
-        last.data = data.into();
-    });
+    let disk = forged(&world, liar, write_another_value);
     world.set_disk(liar, disk);
     world.start(liar);
     put(&mut world, leader, "k", "after");
@@ -284,6 +287,32 @@ fn a_node_whose_state_differs_from_the_majoritys_halts() {
     let why = world.why_halted(liar).expect("it holds something else");
     assert!(why.contains("differs"), "{why}");
     put(&mut world, leader, "k", "goes on");
+}
+
+#[test]
+fn etcds_postmortem_who_does_not_answer_does_not_agree() {
+    let (mut world, leader) = led(16, 3);
+    let [liar, absent] = others(&world, leader)[..] else { unreachable!() };
+    for i in 0..10 {
+        put(&mut world, leader, "k", &i.to_string());
+    }
+    world.run(SECOND);
+    for node in world.ids() {
+        world.kill(node);
+    }
+    world.stop_judging();
+    let disk = forged(&world, liar, write_another_value);
+    world.set_disk(liar, disk);
+    world.start(leader);
+    world.start(liar);
+    world.run(10 * SECOND);
+    for node in [leader, liar] {
+        assert_eq!(world.why_halted(node), None, "one word against another");
+    }
+    world.start(absent);
+    world.run(5 * SECOND);
+    let why = world.why_halted(liar).expect("two against one");
+    assert!(why.contains("differs"), "{why}");
 }
 
 /// The last message that a node sent another, to be changed.

@@ -47,7 +47,10 @@ impl Health {
     /// How many hold the same as this node at an entry, itself counted: those that have said so, not those
     /// that were last heard of before it.
     fn agreeing_at(&self, index: Index) -> usize {
-        let agrees = |peer: &&Compared| matches!(peer, Compared::SameThrough(through) if *through >= index);
+        let agrees = |peer: &&Compared| match peer {
+            Compared::SameThrough(through) => *through >= index || cfg!(planted = "no_answer_is_equal"),
+            Compared::OtherSince(_) => false,
+        };
         1 + self.peers.values().filter(agrees).count()
     }
 
@@ -87,7 +90,8 @@ impl Node {
 
     fn compare(&mut self, from: NodeId, theirs: &AppliedHash) {
         let Some(mine) = self.applied.hash_at(theirs.index) else { return };
-        self.health.compared(from, theirs.index, theirs.hash[..] == mine);
+        let is_same = theirs.hash[..] == mine || cfg!(planted = "difference_unnoticed");
+        self.health.compared(from, theirs.index, is_same);
         if !self.is_leader() {
             return;
         }

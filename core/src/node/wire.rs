@@ -29,7 +29,8 @@ pub(super) fn raft_entry(entry: LogEntry) -> Entry {
 }
 
 pub(super) fn hard_state(hard: &RaftHardState) -> HardState {
-    HardState { term: hard.term, vote: hard.vote, commit: hard.commit }
+    let vote = if cfg!(planted = "vote_not_written") { 0 } else { hard.vote };
+    HardState { term: hard.term, vote, commit: hard.commit }
 }
 
 /// A message of raft's, ready to travel. `image` is the one that a snapshot message speaks of.

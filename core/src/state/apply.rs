@@ -118,7 +118,8 @@ impl State {
         if let Some(tag) = tag {
             self.sessions.keep(tag, &scratch[effects..]);
         }
-        self.hash = super::hash::next(&self.hash, self.applied, super::hash::COMMAND, data, &scratch);
+        let hashed = if cfg!(planted = "hash_skips_answers") { &scratch[..effects] } else { &scratch[..] };
+        self.hash = super::hash::next(&self.hash, self.applied, super::hash::COMMAND, data, hashed);
         // A rare large answer must not occupy memory for ever.
         scratch.shrink_to(64 << 10);
         self.scratch = scratch;
@@ -158,8 +159,10 @@ impl State {
         let lease = if r.ignore_lease { Change::Keep } else { Change::Set(r.lease) };
         let (before, after) = self.store.put(&r.key, value, lease);
         let old_lease = before.as_ref().map_or(0, |before| before.lease);
-        self.leases.transfer(&r.key, old_lease, after.lease);
-        let prev_kv = before.filter(|_| r.prev_kv).map(|before| before.pair());
+        let left = if cfg!(planted = "old_lease_keeps_key") { 0 } else { old_lease };
+        self.leases.transfer(&r.key, left, after.lease);
+        let shown = if cfg!(planted = "prev_kv_from_after") { Some(after) } else { before };
+        let prev_kv = shown.filter(|_| r.prev_kv).map(|before| before.pair());
         PutResponse { header: Some(header(self.store.working_revision())), prev_kv }
     }
 
@@ -208,7 +211,8 @@ impl State {
 
     fn lease_grant(&mut self, at: LogPosition, r: &LeaseGrantRequest) -> Result<LeaseGrantResponse> {
         self.refuse_growth()?;
-        let id = if r.id == 0 { self.leases.free_id(self.cluster, at.index) } else { r.id };
+        let local = if cfg!(planted = "lease_id_from_local") { self.watches.len() as u64 } else { 0 };
+        let id = if r.id == 0 { self.leases.free_id(self.cluster, at.index + local) } else { r.id };
         if !self.leases.grant(id, r.ttl, None) {
             return Err(ErrorKind::LeaseExists { id }.into());
         }
@@ -244,7 +248,7 @@ impl State {
     /// Ends a lease: all its keys go in one revision, in key order. False: there is no such lease.
     fn end_lease(&mut self, id: LeaseId) -> bool {
         let Some(keys) = self.leases.end(id) else { return false };
-        for key in keys {
+        for key in keys.into_iter().filter(|_| !cfg!(planted = "keys_outlive_lease")) {
             self.store.delete(key.as_slice());
         }
         self.store.commit();
@@ -270,6 +274,7 @@ impl State {
     /// from sizes that the log makes, never from a disk's: all members decide alike.
     fn has_grown(&mut self) {
         let quota = self.settings.quota_bytes;
-        self.no_space |= quota > 0 && self.store.size.bytes > quota;
+        let local = if cfg!(planted = "quota_counts_watches") { 4096 * self.watches.len() as u64 } else { 0 };
+        self.no_space |= quota > 0 && self.store.size.bytes + local > quota;
     }
 }

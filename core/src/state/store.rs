@@ -115,7 +115,10 @@ impl Store {
         let live = before.as_ref().filter(|before| !before.is_tombstone());
         let place = Place {
             sub,
-            create: live.map_or(modified, |live| live.create),
+            create: match cfg!(planted = "create_not_reset") {
+                true => before.as_ref().map_or(modified, |before| before.create.max(2)),
+                false => live.map_or(modified, |live| live.create),
+            },
             modified,
             version: live.map_or(1, |live| live.version.saturating_add(1)),
             lease: match lease {
@@ -157,6 +160,9 @@ impl Store {
             return &[];
         }
         self.revision += 1;
+        if cfg!(planted = "swap_changes_of_revision") {
+            self.changes.reverse();
+        }
         self.log.push(&mut self.changes);
         self.log.get(self.revision).map_or(&[], |changes| changes.records())
     }

@@ -133,7 +133,7 @@ impl Scan<'_> {
 
     /// Judges everything from here on: a write that was under way is cut, anything else is damage.
     fn cut(&mut self) -> Result<Option<Group>> {
-        if cfg!(planted = "P7") {
+        if cfg!(planted = "cut_at_first_bad_record") {
             return Ok(None);
         }
         let stamp = stamp_of(self.group);
@@ -141,7 +141,8 @@ impl Scan<'_> {
         while at < self.sectors.size {
             let salt = self.header.salt;
             match look(self.sectors.at(at)?, salt, at / SECTOR as u64) {
-                Look::Blank => {}
+                Look::Blank if !cfg!(planted = "torn_tail_is_damage") => {}
+                Look::Blank => return Err(self.corrupt(at, "a torn write")),
                 Look::Good(found) if found == stamp => {}
                 Look::Good(_) => {
                     return Err(self.corrupt(

@@ -223,11 +223,11 @@ impl Wal {
     }
 }
 
-/// With `planted = "P1"` or `"P3"` one of the bugs that the simulator must find (SIMULATION.md).
+/// Planted, one of the bugs that the simulator must find (`sim/src/planted.rs`).
 fn sync(file: &mut dyn DiskFile) -> std::io::Result<()> {
     match () {
-        () if cfg!(planted = "P1") => Ok(()),
-        () if cfg!(planted = "P3") => file.sync().or_else(|_| file.sync()),
+        () if cfg!(planted = "skip_log_sync") => Ok(()),
+        () if cfg!(planted = "retry_failed_sync") => file.sync().or_else(|_| file.sync()),
         () => file.sync(),
     }
 }
@@ -248,7 +248,7 @@ pub(super) fn write_aside(disk: &dyn Disk, name: &str, bytes: &[u8]) -> std::io:
     file.append(bytes)?;
     file.sync()?;
     disk.rename(&aside, name)?;
-    if !cfg!(planted = "P4") {
+    if !cfg!(planted = "skip_directory_sync") {
         disk.sync_dir()?;
     }
     Ok(file)

@@ -197,6 +197,19 @@ fn the_same_entries_make_the_same_state() {
 }
 
 #[test]
+fn etcd_18667_the_hash_covers_answers_too() {
+    let (mut one, mut other) = (Lab::new(), Lab::new());
+    one.put("k", "a");
+    other.put("k", "b");
+    // As if they had come to differ without a word.
+    other.state.hash = one.state.hash();
+    for lab in [&mut one, &mut other] {
+        lab.txn(always(vec![read(range("k", "")), inside(put("l", "c"))]));
+    }
+    assert_ne!(one.state.hash(), other.state.hash(), "they answered differently");
+}
+
+#[test]
 fn a_state_can_be_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<State>();
