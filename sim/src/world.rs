@@ -218,12 +218,6 @@ impl World {
         &mut self.host(node).config
     }
 
-    /// How much faster a node's clock runs, in parts of a million.
-    pub fn set_drift(&mut self, node: NodeId, ppm: i64) {
-        let now = self.now;
-        self.host(node).clock.set_drift(now, ppm);
-    }
-
     /// Keeps note of what happens, for [`World::take_seen`].
     pub fn note_events(&mut self) {
         self.is_noting = true;
@@ -543,12 +537,12 @@ impl World {
         process.gather_jobs();
         let batches: Vec<Batch> = process.batches().cloned().collect();
         let mut jobs = std::mem::take(&mut process.queue);
-        let (made, is_saving) = (host.disk.creations(), process.worker.is_busy());
+        let (made, is_saving) = (host.disk.creations("log"), process.worker.is_busy());
         let unsynced = host.disk.unsynced(LOG);
         process.worker.work(&mut jobs);
         let (has_appended, is_durable) = (process.worker.has_appended(), host.disk.unsynced(LOG) <= unsynced);
         let is_saving = is_saving || process.worker.is_busy();
-        let is_new = host.disk.creations() != made && host.disk.newest_file().starts_with("log-");
+        let is_new = host.disk.creations("log") != made;
         match (has_appended, is_durable) {
             (true, true) => self.judge.shadows.written(node, batches.iter()),
             // It said that they are durable, and they are not: what it vouches for now is seen not to be.
