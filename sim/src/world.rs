@@ -187,12 +187,6 @@ impl World {
         &mut self.host(node).config
     }
 
-    /// How much faster a node's clock runs, in parts of a million.
-    pub fn set_drift(&mut self, node: NodeId, ppm: i64) {
-        let now = self.now;
-        self.host(node).clock.set_drift(now, ppm);
-    }
-
     /// Keeps note of what happens, for [`World::take_seen`].
     pub fn note_events(&mut self) {
         self.is_noting = true;
@@ -487,10 +481,10 @@ impl World {
         }
         process.gather_jobs();
         let mut jobs = std::mem::take(&mut process.queue);
-        let (made, is_saving) = (host.disk.creations(), process.worker.is_busy());
+        let (made, is_saving) = (host.disk.creations("log"), process.worker.is_busy());
         process.worker.work(&mut jobs);
         let is_saving = is_saving || process.worker.is_busy();
-        let is_new = host.disk.creations() != made && host.disk.newest_file().starts_with("log-");
+        let is_new = host.disk.creations("log") != made;
         self.note(|| Seen::Synced(node));
         self.note_disk(node, is_new, is_saving);
         self.see_to_disk(node);

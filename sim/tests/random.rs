@@ -43,6 +43,9 @@ fn whatever_a_seed_makes_up_nothing_acknowledged_is_lost_and_all_agree() {
     let mut sum = Report::default();
     let mut failed = Vec::new();
     for seed in seeds {
+        if std::env::var_os("KVORUM_TRACE").is_some() {
+            println!("seed {seed}");
+        }
         match catch_unwind(AssertUnwindSafe(|| run(seed, seconds))) {
             Ok(report) => add(&mut sum, &report),
             Err(_) => {

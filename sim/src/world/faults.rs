@@ -77,6 +77,12 @@ impl World {
         self.host(node).slow_sync = by;
     }
 
+    /// How much faster a node's clock runs, in parts of a million.
+    pub fn set_drift(&mut self, node: NodeId, ppm: i64) {
+        let now = self.now;
+        self.host(node).clock.set_drift(now, ppm);
+    }
+
     /// A node's monotonic clock jumps forward, as none should.
     pub fn jump_clock(&mut self, node: NodeId, by: Duration) {
         let now = self.now;

@@ -83,7 +83,8 @@ struct World {
     fail_next: Option<Operation>,
     capacity: Option<u64>,
     writes_after_failed_sync: u64,
-    newest: String,
+    /// How many files were made, by what their names begin with.
+    made: BTreeMap<String, u64>,
 }
 
 impl FaultyDisk {
@@ -106,7 +107,7 @@ impl FaultyDisk {
             fail_next: None,
             capacity: None,
             writes_after_failed_sync: 0,
-            newest: String::new(),
+            made: BTreeMap::new(),
         };
         FaultyDisk { world: Arc::new(Mutex::new(world)) }
     }
@@ -180,14 +181,9 @@ impl FaultyDisk {
         self.world.lock().used()
     }
 
-    /// How many files were ever made.
-    pub fn creations(&self) -> u64 {
-        self.world.lock().inodes.len() as u64
-    }
-
-    /// The name that the file made last was made with.
-    pub fn newest_file(&self) -> String {
-        self.world.lock().newest.clone()
+    /// How many files were ever made whose names are `kind`, or begin with it and a hyphen.
+    pub fn creations(&self, kind: &str) -> u64 {
+        self.world.lock().made.get(kind).copied().unwrap_or(0)
     }
 
     /// How many operations that write there were.

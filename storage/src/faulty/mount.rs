@@ -154,7 +154,8 @@ impl Disk for Mount {
         }
         let inode = world.inodes.len();
         world.inodes.push(Inode::default());
-        world.newest = name.to_string();
+        let kind = name.split('-').next().unwrap_or(name).to_string();
+        *world.made.entry(kind).or_default() += 1;
         world.named(Operation::Create, |w| w.change(NameChange::Create(name.into(), inode)))?;
         drop(world);
         Ok(self.handle(inode))
