@@ -50,6 +50,18 @@ pub enum Expected {
     },
 }
 
+impl std::fmt::Display for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Expected::Checkers(checkers) => {
+                let names: Vec<&str> = checkers.iter().map(|checker| checker.name()).collect();
+                f.pad(&names.join("|"))
+            }
+            Expected::Test { target, .. } => f.pad(&format!("test:{target}")),
+        }
+    }
+}
+
 /// How soon a planted bug is to be found, in seeds of 60 simulated seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
