@@ -141,7 +141,9 @@ impl Swarm {
     }
 
     fn step(&mut self, end: Time, is_busy: bool) {
-        let until = self.faults.next().min(self.clients.next()).min(end);
+        // Clients have no part in a run outside the envelope: their next turn would never come.
+        let clients = if self.is_outside { self.blind_at(is_busy) } else { self.clients.next() };
+        let until = self.faults.next().min(clients).min(end);
         if !self.world.step(until) {
             // Nothing happens before that: somebody's turn has come.
             let now = self.world.now();
@@ -156,6 +158,10 @@ impl Swarm {
         }
         self.clients.act(&mut self.world, is_busy);
         self.watchers.act(&mut self.world);
+    }
+
+    fn blind_at(&self, is_busy: bool) -> Time {
+        if is_busy { Time::ZERO + Duration::from_millis(self.blind_at) } else { Time::NEVER }
     }
 
     /// Something to do for a cluster from which nothing is expected any more.
