@@ -23,9 +23,8 @@ impl Contender {
     /// Takes the lock again and again.
     pub(super) async fn lock(mut self) {
         while !self.scene.is_resting() {
-            if self.hold().await.is_err() {
-                self.pause(50, 500).await;
-            }
+            let most = if self.hold().await.is_err() { 500 } else { 50 };
+            self.pause(1, most).await;
         }
     }
 
@@ -75,9 +74,8 @@ impl Contender {
     /// Stands for election again and again.
     pub(super) async fn lead(mut self) {
         while !self.scene.is_resting() {
-            if self.reign().await.is_err() {
-                self.pause(50, 500).await;
-            }
+            let most = if self.reign().await.is_err() { 500 } else { 50 };
+            self.pause(1, most).await;
         }
     }
 

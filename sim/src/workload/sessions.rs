@@ -163,6 +163,8 @@ impl Insisting {
                         call.failed(&error);
                     }
                     self.scene.count("retries in a session");
+                    let pause = Duration::from_millis(self.draw.between(1, self.pause));
+                    self.scene.sleep(pause).await;
                 }
             }
         }

@@ -87,6 +87,8 @@ impl Watcher {
                 self.scene.count("watches ended by a compaction");
             }
             self.ears.hear(Heard::Ended(self.who, end));
+            let pause = Duration::from_millis(self.draw.between(1, 100));
+            self.scene.sleep(pause).await;
         }
     }
 
