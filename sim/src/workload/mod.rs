@@ -26,11 +26,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use kvorum_core::config::AutoCompaction;
-use kvorum_core::ids::NodeId;
+use kvorum_core::ids::{NodeId, Revision};
 use kvorum_core::{Client, Config};
 
 use crate::app::App;
-use crate::history::check_with_lease_ends;
+use crate::history::{Change, check_with_lease_ends};
 use crate::rng::{Purpose, Rng, Stream};
 use crate::scene::{Scene, Task};
 use crate::violation::{Checker, Violation};
@@ -164,6 +164,16 @@ impl App for Workload {
         })
     }
 
+    fn agreed(&mut self, _: &Scene, _: Revision, changes: &[Change]) -> Result<(), Violation> {
+        // What locks and elections write through their handles nobody writes down: their own judge knows.
+        let is_theirs =
+            |change: &Change| change.key().starts_with(b"lock/") || change.key().starts_with(b"election/");
+        if let Some(recorder) = self.recorder.as_ref().filter(|_| changes.iter().all(is_theirs)) {
+            changes.iter().for_each(|change| recorder.explain(change));
+        }
+        Ok(())
+    }
+
     fn look(&mut self, world: &World) -> Result<(), Violation> {
         self.hearing.as_mut().map_or(Ok(()), |hearing| hearing.look(world))
     }
@@ -185,7 +195,11 @@ impl App for Workload {
                 scene.add("deduplicated", judge.deduplicated());
                 Ok(())
             }
-            Err(broken) => Err(Violation::new(Checker::History, broken.rule.sentence(), broken.to_string())),
+            Err(broken) => {
+                let (promise, words) = (broken.rule.sentence(), broken.to_string());
+                let seen = words.strip_prefix(promise).unwrap_or(&words).trim_start();
+                Err(Violation::new(Checker::History, promise, seen))
+            }
         }
     }
 }
