@@ -70,13 +70,13 @@ impl Workload {
     pub fn new(seed: u64) -> Workload {
         let mut draw = Rng::new(seed).stream(Purpose::Client, 0);
         let load = Load {
-            pause: draw.pick(&[60, 120, 120, 300, 1000]),
-            kv: draw.between(1, 6),
+            pause: draw.pick(&[60, 150, 300, 800, 800, 2000]),
+            kv: draw.between(1, 5),
             sessions: draw.between(0, 2),
-            watches: draw.between(1, 5),
-            leases: draw.between(0, 3),
-            locks: draw.pick(&[0, 500, 1000]),
-            elections: draw.pick(&[0, 0, 800]),
+            watches: draw.between(1, 4),
+            leases: draw.between(0, 2),
+            locks: draw.pick(&[0, 0, 500, 1000]),
+            elections: draw.pick(&[0, 0, 0, 800]),
         };
         Workload { draw, recorder: None, config: None, hearing: None, load }
     }
