@@ -81,6 +81,8 @@ pub(crate) struct Process {
     pub(crate) is_writing: bool,
     /// It does nothing until then.
     pub(crate) paused_until: Time,
+    /// It was told to stand still, and has not gone on yet. (Its turns may take time without that.)
+    pub(crate) is_paused: bool,
 }
 
 impl Host {
@@ -122,6 +124,7 @@ impl Host {
             turn_at: None,
             is_writing: false,
             paused_until: Time::ZERO,
+            is_paused: false,
         });
         Ok(())
     }

@@ -33,7 +33,8 @@
 //! | `script` | a run as a text to read |
 //! | `app`, `scene`, `tasks` | a service in rehearsal, what it has of the world, and its tasks |
 //! | `workload/` | what is asked of the store in a run that a seed makes up |
-//! | `rehearsal` | a run from its beginning to its verdict |
+//! | `rehearsal`, `ask` | a run from its beginning to its verdict; what its end asks of the store |
+//! | `seeds` | many seeds, until one breaks a promise |
 //! | `coverage` | what must happen sometimes |
 //! | `rng` | chance, keyed by what it decides |
 //! | `history/` | whether what clients were told can be true; knows nothing of kvorum |
@@ -51,6 +52,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod ask;
 pub mod check;
 mod clock;
 mod coverage;
@@ -71,6 +73,7 @@ mod rng;
 mod run;
 mod scene;
 pub mod script;
+mod seeds;
 pub mod shrink;
 mod tape;
 mod tasks;
@@ -81,16 +84,20 @@ mod world;
 
 pub use app::App;
 pub use coverage::SOMETIMES;
+pub use history::Change;
 pub use host::Crash;
 pub use judge::Judge;
 pub use kvorum_core::ids::{NodeId, Revision};
 pub use kvorum_core::{Client, Config, Time};
+pub use kvorum_storage::faulty::Survivors;
 pub use net::{Link, Net};
+pub use plan::{Class, Swarm};
 pub use poll::{poll, poll_watch};
 pub use rehearsal::Rehearsal;
 pub use rng::{Purpose, Rng, Stream};
 pub use run::{Run, RunOptions, rehearse};
 pub use scene::{Scene, Sleep, Task};
+pub use seeds::{Seeds, seeds};
 pub use tape::{Playback, Tape, Written};
 pub use violation::{Checker, Violation};
 pub use world::{Seen, World};

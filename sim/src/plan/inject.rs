@@ -25,6 +25,8 @@ const OPERATOR: Duration = Duration::from_millis(500);
 pub struct Strike {
     /// When.
     pub at: Time,
+    /// When it is over, if it ends by itself.
+    pub until: Option<Time>,
     /// Its number in the plan.
     pub number: usize,
     /// The nodes that it struck.

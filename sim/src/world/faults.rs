@@ -77,7 +77,11 @@ impl World {
             process.paused_until = until;
             // What it had planned waits, too.
             process.turn_at = None;
+            let begins = !duration.is_zero() && !std::mem::replace(&mut process.is_paused, true);
             self.wake(node, until);
+            if begins {
+                self.scene.mark(|| Lane::Node(node), || What::Paused);
+            }
         }
     }
 
