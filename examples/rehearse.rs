@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use kvorum::request::{Compare, CompareResult, PutRequest, RangeRequest, TxnRequest};
-use kvorum::{Client, Lease, lock};
+use kvorum::{Client, Config, Lease, lock};
 use kvorum_sim::{App, NodeId, Run, RunOptions, Scene, Swarm, Task, Violation, World, report, seeds, shrink};
 
 const MISTAKEN: u64 = 2_000;
@@ -64,6 +64,12 @@ struct JobQueue {
 }
 
 impl App for JobQueue {
+    /// Impatient nodes: leases of a second are possible, and more happens in a simulated minute.
+    fn configure(&mut self, config: &mut Config) {
+        config.heartbeat = Duration::from_millis(50);
+        config.election_timeout = Duration::from_millis(300);
+    }
+
     /// Beside each node, in its process: a worker, which dies and stands still with it.
     fn node(&mut self, scene: &Scene, node: NodeId, store: Client) -> Task {
         let worker = Worker {
@@ -75,9 +81,9 @@ impl App for JobQueue {
         Box::pin(worker.work())
     }
 
-    /// Outside of the nodes: two clients, which submit jobs to whichever node runs, until the run comes to rest.
+    /// Outside of the nodes: clients, who submit jobs to whichever node runs, until the run comes to rest.
     fn begin(&mut self, scene: &Scene) {
-        for number in 1..=2 {
+        for number in 1..=6 {
             scene.spawn(submit(scene.clone(), number, self.acknowledged.clone()));
         }
     }
@@ -97,20 +103,24 @@ impl App for JobQueue {
     }
 }
 
-/// A client. It remembers what was acknowledged; what failed may have happened or not, and it owes nothing.
+/// A client: submits a job, and waits until it is done. It remembers what was acknowledged; a call that failed
+/// may have happened or not, and is owed nothing.
 async fn submit(scene: Scene, number: u64, acknowledged: Rc<RefCell<BTreeSet<String>>>) {
-    let (lane, mut chance) = (format!("client {number}"), scene.chance(number));
+    let mut chance = scene.chance(number);
     for count in 1.. {
-        scene.sleep(Duration::from_millis(chance.between(200, 1_000))).await;
+        scene.sleep(Duration::from_millis(chance.between(50, 300))).await;
         if scene.is_resting() {
             return;
         }
         let Some(store) = scene.client(chance.between(1, scene.node_count())) else { continue };
         let job = format!("jobs/{number}-{count}");
         if store.put(&job, "new").await.is_ok() {
-            scene.note(&lane, || format!("submitted {job}"));
+            scene.note("clients", || format!("submitted {job}"));
             scene.count("jobs acknowledged");
-            acknowledged.borrow_mut().insert(job);
+            acknowledged.borrow_mut().insert(job.clone());
+            while let Ok(Some(kv)) = store.get(&job).await && kv.value != "done" {
+                scene.sleep(Duration::from_millis(200)).await;
+            }
         }
     }
 }
@@ -126,7 +136,7 @@ impl Worker {
     /// Takes jobs under one lease as long as it lives, then under another.
     async fn work(self) {
         loop {
-            if let Ok(lease) = self.store.lease(Duration::from_secs(2)).await {
+            if let Ok(lease) = self.store.lease(Duration::from_secs(1)).await {
                 while !lease.is_lost() && self.look_for_jobs(&lease).await.is_ok() {
                     self.scene.sleep(Duration::from_millis(200)).await;
                 }

@@ -168,6 +168,7 @@ impl Injector {
         for node in world.ids() {
             world.slow_cpu(node, Duration::ZERO);
             world.slow_disk(node, Duration::ZERO);
+            world.hurry_disk(node);
             world.thaw_clock(node);
             world.pause(node, Duration::ZERO);
             world.disk(node).set_capacity(None);

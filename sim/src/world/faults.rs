@@ -95,6 +95,16 @@ impl World {
         self.host(node).slow_sync = by;
     }
 
+    /// What a node's disk is at, which it may have begun when it was slow, it ends as a healthy one does.
+    pub(crate) fn hurry_disk(&mut self, node: NodeId) {
+        let longest = self.sync_time.1;
+        let host = self.host(node);
+        let epoch = host.epoch;
+        if host.process.as_ref().is_some_and(|process| process.is_writing) {
+            self.after(longest, Event::Disk(node, epoch));
+        }
+    }
+
     /// How much faster a node's clock runs, in parts of a million.
     pub fn set_drift(&mut self, node: NodeId, ppm: i64) {
         let now = self.now;
