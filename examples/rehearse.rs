@@ -24,7 +24,7 @@ use kvorum::{Client, Config, Lease, lock};
 use kvorum_sim::{App, NodeId, Run, RunOptions, Scene, Swarm, Task, Violation, World, report, seeds, shrink};
 
 const MISTAKEN: u64 = 2_000;
-const RIGHT: u64 = 300;
+const RIGHT: u64 = 200;
 
 /// Whether the ledger looks at the token that comes with a write.
 #[derive(Clone, Copy, PartialEq)]
@@ -49,7 +49,8 @@ impl Ledger {
             return Err(*highest);
         }
         if token < *highest {
-            let seen = format!("{who} wrote {job} with token {token}, after a holder with token {highest} had");
+            let seen =
+                format!("{who} wrote {job} with token {token}, after a holder with token {highest} had");
             scene.broken("the ledger takes no write of an older holder after a newer one's", seen);
         }
         *highest = token;
@@ -118,7 +119,9 @@ async fn submit(scene: Scene, number: u64, acknowledged: Rc<RefCell<BTreeSet<Str
             scene.note("clients", || format!("submitted {job}"));
             scene.count("jobs acknowledged");
             acknowledged.borrow_mut().insert(job.clone());
-            while let Ok(Some(kv)) = store.get(&job).await && kv.value != "done" {
+            while let Ok(Some(kv)) = store.get(&job).await
+                && kv.value != "done"
+            {
                 scene.sleep(Duration::from_millis(200)).await;
             }
         }
@@ -177,7 +180,8 @@ impl Worker {
             }
             // In the store itself no token is needed: a condition does the same.
             let is_new = Compare::value(job, CompareResult::Equal, "new");
-            let done = TxnRequest::new().when(held.still_held()).when(is_new).then(PutRequest::new(job, "done"));
+            let done =
+                TxnRequest::new().when(held.still_held()).when(is_new).then(PutRequest::new(job, "done"));
             if self.store.txn(done).await?.succeeded {
                 self.scene.count("jobs done");
             }
@@ -204,12 +208,15 @@ fn rehearse(seed: u64, uses_token: UsesToken, options: &RunOptions) -> Run {
 
 fn main() -> std::io::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let options = RunOptions { duration: Duration::from_secs(30), ..RunOptions::default() };
+    let options = RunOptions { duration: Duration::from_secs(20), ..RunOptions::default() };
     let is_right = args.iter().any(|arg| arg == "--right");
     if let Some(at) = args.iter().position(|arg| arg == "--seed") {
         let seed = args.get(at + 1).and_then(|seed| seed.parse().ok()).expect("usage: --seed S [--right]");
         let uses_token = if is_right { UsesToken::Yes } else { UsesToken::No };
-        return tell(&rehearse(seed, uses_token, &RunOptions { timeline: true, ..options.clone() }), &options);
+        return tell(
+            &rehearse(seed, uses_token, &RunOptions { timeline: true, ..options.clone() }),
+            &options,
+        );
     }
 
     println!("A ledger that ignores the token: seeds from 0 on, until a promise breaks.\n");

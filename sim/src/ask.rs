@@ -21,12 +21,16 @@ impl World {
     where
         F: Future<Output = Asked<T>>,
     {
-        let slow = |seen: String| Violation::new(Checker::Liveness, "V1: after the faults, every node answers", seen);
+        let slow = |seen: String| {
+            Violation::new(Checker::Liveness, "V1: after the faults, every node answers", seen)
+        };
         let leader = self.leader();
         let client = leader.and_then(|leader| self.client(leader));
         let client = client.ok_or_else(|| slow("there is no leader to ask".into()).at(self.now()))?;
         match self.wait(Box::pin(ask(client)), PATIENCE) {
-            Some(answer) => answer.map_err(|error| slow(format!("the leader refuses: {error}")).at(self.now())),
+            Some(answer) => {
+                answer.map_err(|error| slow(format!("the leader refuses: {error}")).at(self.now()))
+            }
             None => Err(slow(format!("the leader does not answer within {PATIENCE:?}")).at(self.now())),
         }
     }

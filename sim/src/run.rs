@@ -94,7 +94,10 @@ impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(violation) = &self.violation else {
             let (seed, nodes, simulated) = (self.seed, self.nodes, self.simulated.as_secs_f64());
-            return write!(f, "seed {seed}: every promise was kept ({nodes} nodes, {simulated:.1} s simulated)");
+            return write!(
+                f,
+                "seed {seed}: every promise was kept ({nodes} nodes, {simulated:.1} s simulated)"
+            );
         };
         write!(f, "seed {}: {violation}", self.seed)?;
         if self.replay.is_empty() { Ok(()) } else { write!(f, "\n  replay:   {}", self.replay) }
