@@ -8,7 +8,7 @@
 //!
 //! Look for: the first half finds the seed in which that happens, names the promise that broke, leaves out
 //! everything that it does not take, and draws the rest as a page, `target/rehearse.html`. In the second half
-//! the ledger checks the lock's fencing token, and some hundred seeds find nothing.
+//! the ledger checks the lock's fencing token, and a hundred seeds find nothing.
 //!
 //!     cargo run --release --example rehearse
 //!     cargo run --release --example rehearse -- --seed 12            one seed again, with the mistake
@@ -24,7 +24,7 @@ use kvorum::{Client, Config, Lease, lock};
 use kvorum_sim::{App, NodeId, Run, RunOptions, Scene, Swarm, Task, Violation, World, report, seeds, shrink};
 
 const MISTAKEN: u64 = 2_000;
-const RIGHT: u64 = 200;
+const RIGHT: u64 = 100;
 
 /// Whether the ledger looks at the token that comes with a write.
 #[derive(Clone, Copy, PartialEq)]
