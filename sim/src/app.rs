@@ -13,8 +13,7 @@ use crate::world::World;
 /// kvorum's own promises are checked beside it.
 ///
 /// ```
-/// use kvorum_sim::plan::Swarm;
-/// use kvorum_sim::{App, Client, NodeId, Scene, Task, World};
+/// use kvorum_sim::{App, Client, NodeId, Scene, Swarm, Task, World};
 /// use std::time::Duration;
 ///
 /// /// Every node counts its starts.
@@ -32,7 +31,7 @@ use crate::world::World;
 /// }
 ///
 /// let run = World::new(7).nodes(3).faults(Swarm::default()).lasting(Duration::from_secs(5)).run(Starts);
-/// assert!(run.violation.is_none(), "{}", run.violation.unwrap());
+/// assert!(run.violation.is_none(), "{run}");
 /// ```
 pub trait App {
     /// Sets up a node, before its first start. The faults' sake may set more.
@@ -79,7 +78,8 @@ pub trait App {
         true
     }
 
-    /// Looks at everything when the cluster has come to rest: all nodes run and agree.
+    /// Looks at everything when the cluster has come to rest: all nodes run (but those that lost what they must
+    /// not lose) and agree. [`World::ask`] asks the store.
     ///
     /// # Errors
     ///

@@ -83,6 +83,8 @@ pub(crate) struct Process {
     pub(crate) disk_until: Time,
     /// It does nothing until then.
     pub(crate) paused_until: Time,
+    /// It was told to stand still, and has not gone on yet. (Its turns may take time without that.)
+    pub(crate) is_paused: bool,
 }
 
 impl Host {
@@ -125,6 +127,7 @@ impl Host {
             is_writing: false,
             disk_until: Time::ZERO,
             paused_until: Time::ZERO,
+            is_paused: false,
         });
         Ok(())
     }

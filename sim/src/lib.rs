@@ -4,6 +4,64 @@
 //! Everything runs on the caller's thread, under virtual time. The same seed and the same calls do the same,
 //! in any process.
 //!
+//! # Your own service
+//!
+//! A service is an [`App`]: what runs beside each node, who uses it, and what it promises. What goes wrong
+//! meanwhile is up to the seed.
+//!
+//! ```
+//! use kvorum_sim::{App, Scene, Swarm, Violation, World, seeds};
+//! use std::{cell::Cell, rc::Rc, time::Duration};
+//!
+//! /// Visitors are counted, each by one write; whoever reads more than were begun has read nonsense.
+//! #[derive(Default)]
+//! struct Visitors {
+//!     acknowledged: Rc<Cell<u64>>,
+//! }
+//!
+//! impl App for Visitors {
+//!     fn begin(&mut self, scene: &Scene) {
+//!         let (scene, acknowledged) = (scene.clone(), self.acknowledged.clone());
+//!         scene.clone().spawn(async move {
+//!             for visitor in 1.. {
+//!                 scene.sleep(Duration::from_millis(100)).await;
+//!                 if scene.is_resting() {
+//!                     return; // the faults are over: nothing new is begun
+//!                 }
+//!                 // Any node will do, if it runs; its answer may be that nothing is known.
+//!                 let Some(store) = scene.client(1 + visitor % scene.node_count()) else { continue };
+//!                 if store.put(format!("visitors/{visitor}"), "").await.is_ok() {
+//!                     acknowledged.set(acknowledged.get() + 1);
+//!                     scene.note("visitors", || format!("{visitor} came"));
+//!                 }
+//!             }
+//!         });
+//!     }
+//!
+//!     fn end(&mut self, world: &mut World) -> Result<(), Violation> {
+//!         let all = kvorum_core::request::RangeRequest::prefix("visitors/");
+//!         let counted = world.ask(|store| store.range(all))?.count as u64;
+//!         if counted < self.acknowledged.get() {
+//!             let seen = format!("{counted} of {}", self.acknowledged.get());
+//!             return Err(Violation::of_app("no acknowledged visitor is forgotten", seen));
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let found = seeds(0..10, |seed| {
+//!     let world = World::new(seed).nodes(3);
+//!     world.faults(Swarm::default()).lasting(Duration::from_secs(10)).run(Visitors::default())
+//! });
+//! assert!(found.is_clean(), "{found}");
+//! ```
+//!
+//! A larger one, with workers, locks and a mistake that is found: `examples/rehearse.rs`. Whatever the seed does
+//! not decide must stay out of it: threads, real clocks, operating systems' chance, and maps whose order is
+//! different each time (`HashMap`); the same seed would not do the same again.
+//!
+//! # A cluster by hand
+//!
 //! ```
 //! use kvorum_sim::World;
 //! use std::time::Duration;
@@ -33,7 +91,8 @@
 //! | `script` | a run as a text to read |
 //! | `app`, `scene`, `tasks` | a service in rehearsal, what it has of the world, and its tasks |
 //! | `workload/` | what is asked of the store in a run that a seed makes up |
-//! | `rehearsal` | a run from its beginning to its verdict |
+//! | `rehearsal`, `ask` | a run from its beginning to its verdict; what its end asks of the store |
+//! | `seeds` | many seeds, until one breaks a promise |
 //! | `coverage` | what must happen sometimes |
 //! | `rng` | chance, keyed by what it decides |
 //! | `history/` | whether what clients were told can be true; knows nothing of kvorum |
@@ -51,6 +110,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod ask;
 pub mod check;
 mod clock;
 mod coverage;
@@ -71,6 +131,7 @@ mod rng;
 mod run;
 mod scene;
 pub mod script;
+mod seeds;
 pub mod shrink;
 mod tape;
 mod tasks;
@@ -81,16 +142,20 @@ mod world;
 
 pub use app::App;
 pub use coverage::SOMETIMES;
+pub use history::Change;
 pub use host::Crash;
 pub use judge::Judge;
 pub use kvorum_core::ids::{NodeId, Revision};
 pub use kvorum_core::{Client, Config, Time};
+pub use kvorum_storage::faulty::Survivors;
 pub use net::{Link, Net};
+pub use plan::{Class, Swarm};
 pub use poll::{poll, poll_watch};
 pub use rehearsal::Rehearsal;
 pub use rng::{Purpose, Rng, Stream};
 pub use run::{Run, RunOptions, rehearse};
 pub use scene::{Scene, Sleep, Task};
+pub use seeds::{Seeds, seeds};
 pub use tape::{Playback, Tape, Written};
 pub use violation::{Checker, Violation};
 pub use world::{Seen, World};

@@ -2,12 +2,13 @@
 //! clients stop, and everything must come to rest as it was promised.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::time::Duration;
 
 use kvorum_core::Time;
-use kvorum_core::ids::{NodeId, Revision};
+use kvorum_core::ids::{Index, NodeId, Revision};
 use kvorum_storage::Options;
 
 use crate::app::App;
@@ -37,12 +38,18 @@ pub struct Rehearsal {
     world: World,
     swarm: Swarm,
     options: RunOptions,
+    replay: Option<String>,
 }
 
 impl World {
     /// With whatever goes wrong in it that the seed makes up of this.
+    ///
+    /// Of a hundred seeds of [`Swarm::default`], three ask more than any cluster can give: a majority loses its
+    /// disks, old disks are put back, clocks jump. A service owes nothing there but not to panic (see
+    /// [`Run::is_outside`]); where only clocks do what none may, leases end at any time, and everything else is
+    /// owed. [`Swarm::outside`]`(0)` leaves all of these out.
     pub fn faults(self, swarm: Swarm) -> Rehearsal {
-        Rehearsal { world: self, swarm, options: RunOptions::default() }
+        Rehearsal { world: self, swarm, options: RunOptions::default(), replay: None }
     }
 }
 
@@ -65,6 +72,12 @@ impl Rehearsal {
         self
     }
 
+    /// How to run it again, as a violation is to say it: the command that does it, as a rule.
+    pub fn replay(mut self, command: impl Into<String>) -> Rehearsal {
+        self.replay = Some(command.into());
+        self
+    }
+
     /// The plan that the seed makes up.
     pub fn plan(&self) -> Plan {
         let nodes = self.world.ids().len() as u64;
@@ -83,6 +96,7 @@ impl Rehearsal {
             nodes: plan.nodes,
             is_outside: plan.is_outside(),
             faults,
+            replay: self.replay.unwrap_or_else(|| self.options.words(plan.seed)),
             ..Run::default()
         };
         for node in self.world.ids() {
@@ -102,6 +116,8 @@ impl Rehearsal {
             let lane = violation.node.map_or(Lane::World, Lane::Node);
             scene.mark(|| lane, || What::Violation(format!("{}: {}", violation.checker, violation.seen)));
         }
+        // If it ended in the middle of a step, something may not have been noted yet.
+        stage.note_strikes();
         run.simulated = stage.world.now().since(Time::ZERO);
         stage.count(&scene);
         run.counts = scene.counts();
@@ -124,7 +140,11 @@ struct Performance<A> {
     looked: Time,
     ceilings: Ceilings,
     progress: Progress,
+    /// How many strikes are on the timeline, and which of them are not over.
     struck: usize,
+    lasting: Vec<(Time, usize)>,
+    /// What was last noted of each node's progress.
+    commits: BTreeMap<NodeId, Index>,
 }
 
 impl<A: App + 'static> Performance<A> {
@@ -138,6 +158,7 @@ impl<A: App + 'static> Performance<A> {
         let envelope = plan.envelope();
         if !envelope.is_inside {
             world.stop_judging();
+            world.scene().owe_nothing();
         }
         world.be_lenient();
         world.scene().set_drift_ppm(envelope.leases_hold.then_some(envelope.drift_ppm));
@@ -150,6 +171,8 @@ impl<A: App + 'static> Performance<A> {
             ceilings: Ceilings::default(),
             progress: Progress::default(),
             struck: 0,
+            lasting: Vec::new(),
+            commits: BTreeMap::new(),
             world,
         }
     }
@@ -225,6 +248,7 @@ impl<A: App + 'static> Performance<A> {
         }
         self.looked = now;
         self.note_strikes();
+        self.note_commits();
         self.ceilings.look(&self.world)?;
         let is_calm = self.faults.is_calm(&self.world);
         scene.set_calm(is_calm);
@@ -235,11 +259,30 @@ impl<A: App + 'static> Performance<A> {
     }
 
     fn note_strikes(&mut self) {
-        let scene = self.world.scene();
+        let (scene, now) = (self.world.scene(), self.world.now());
         for strike in &self.faults.strikes()[self.struck..] {
             scene.mark_at(strike.at, || Lane::World, || What::Fault(strike.number, strike.words.clone()));
+            self.lasting.extend(strike.until.map(|until| (until, strike.number)));
         }
         self.struck = self.faults.strikes().len();
+        self.lasting.retain(|(until, number)| {
+            let is_over = *until <= now;
+            if is_over {
+                scene.mark_at(*until, || Lane::World, || What::Over(*number));
+            }
+            !is_over
+        });
+    }
+
+    /// How far each node is, where that has changed.
+    fn note_commits(&mut self) {
+        let scene = self.world.scene();
+        for node in self.world.ids() {
+            let Some(now) = self.world.glance(node) else { continue };
+            if self.commits.insert(node, now.commit) != Some(now.commit) {
+                scene.mark(|| Lane::Node(node), || What::Commit(now.commit, now.revision));
+            }
+        }
     }
 
     /// Lets time pass until `done` says so; answers whether it did within `limit`.
@@ -267,7 +310,10 @@ impl<A: App + 'static> Performance<A> {
     fn come_to_rest(&mut self) -> Result<(), Violation> {
         let scene = self.world.scene().clone();
         self.faults.stop(&mut self.world);
+        self.note_strikes();
         self.start_new_services();
+        // Whatever lasted is over with it.
+        self.lasting.clear();
         scene.mark(|| Lane::World, || What::Healed);
         scene.begin_rest();
         if !self.envelope.is_inside {
@@ -276,7 +322,7 @@ impl<A: App + 'static> Performance<A> {
         }
         let slow = |promised: &str, seen: String| Err(Violation::new(Checker::Liveness, promised, seen));
         if !self.settle(SILENCE, |run| run.app.is_idle())? {
-            let seen = format!("a call has not ended {SILENCE:?} after the last fault");
+            let seen = format!("it is not idle {SILENCE:?} after the last fault (App::is_idle)");
             return slow("V1: after the faults, every call ends", seen);
         }
         let healed = self.world.now();
@@ -378,5 +424,10 @@ fn listening(run: impl FnOnce() -> std::thread::Result<()>) -> Result<(), String
     HEARD.set(Some(None));
     let result = run();
     let words = HEARD.take().flatten();
-    result.map_err(|_| words.unwrap_or_else(|| "a panic without words".into()))
+    result.map_err(|panic| {
+        // Somebody may have put a hook of their own in the place of the one that listens.
+        let plain = panic.downcast_ref::<&str>().map(|words| (*words).to_string());
+        let plain = plain.or_else(|| panic.downcast_ref::<String>().cloned());
+        words.or(plain).unwrap_or_else(|| "a panic without words".into())
+    })
 }

@@ -1,6 +1,7 @@
 //! One rehearsal, from its seed to its verdict.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use crate::json;
@@ -42,6 +43,21 @@ impl Default for RunOptions {
 }
 
 impl RunOptions {
+    /// How a run of this seed is had again, by whoever knows no command that does it.
+    pub(crate) fn words(&self, seed: u64) -> String {
+        let list = |numbers: &BTreeSet<usize>| {
+            numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        let mut words = format!("the same seed: {seed}, lasting {:?}", self.duration);
+        match &self.only {
+            Some(only) if only.is_empty() => words += ", without any faults",
+            Some(only) => words += &format!(", only the faults {}", list(only)),
+            None if self.without.is_empty() => {}
+            None => words += &format!(", without the faults {}", list(&self.without)),
+        }
+        words
+    }
+
     /// Whether a fault of the plan is to strike, by its number.
     pub fn keeps(&self, number: usize) -> bool {
         !self.without.contains(&number) && self.only.as_ref().is_none_or(|only| only.contains(&number))
@@ -69,6 +85,23 @@ pub struct Run {
     pub violation: Option<Violation>,
     /// What happened, if it was asked for.
     pub timeline: Timeline,
+    /// How to run it again, in words or as a command. See [`crate::Rehearsal::replay`].
+    pub replay: String,
+}
+
+/// The verdict: what was promised, what was seen, and how to see it again.
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(violation) = &self.violation else {
+            let (seed, nodes, simulated) = (self.seed, self.nodes, self.simulated.as_secs_f64());
+            return write!(
+                f,
+                "seed {seed}: every promise was kept ({nodes} nodes, {simulated:.1} s simulated)"
+            );
+        };
+        write!(f, "seed {}: {violation}", self.seed)?;
+        if self.replay.is_empty() { Ok(()) } else { write!(f, "\n  replay:   {}", self.replay) }
+    }
 }
 
 /// Runs a seed, from its plan to its verdict: the cluster, everything that can go wrong, and the clients that

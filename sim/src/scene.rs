@@ -43,6 +43,8 @@ pub(crate) struct Stage {
     is_calm: Cell<bool>,
     newest: Cell<Revision>,
     drift_ppm: Cell<Option<u64>>,
+    /// More goes wrong than any cluster can stand: the service owes nothing.
+    is_outside: Cell<bool>,
     resting: RefCell<Vec<Waker>>,
     violation: RefCell<Option<Violation>>,
     counts: RefCell<BTreeMap<&'static str, u64>>,
@@ -65,6 +67,7 @@ impl Scene {
             is_calm: Cell::new(true),
             newest: Cell::new(1),
             drift_ppm: Cell::new(Some(0)),
+            is_outside: Cell::new(false),
             resting: RefCell::default(),
             violation: RefCell::default(),
             counts: RefCell::default(),
@@ -155,9 +158,13 @@ impl Scene {
         .await;
     }
 
-    /// A promise of the service itself is broken: the run ends, and says so.
+    /// A promise of the service itself is broken: the run ends, and says so. (Unless the plan asks more than
+    /// any cluster can give, as three seeds of a hundred do: nobody can promise anything there, and nothing is
+    /// said. See [`crate::Run::is_outside`].)
     pub fn broken(&self, promised: impl Into<String>, seen: impl Into<String>) {
-        self.report(Violation::new(Checker::App, promised, seen));
+        if !self.0.is_outside.get() {
+            self.report(Violation::new(Checker::App, promised, seen));
+        }
     }
 
     /// The first one counts: what follows from a broken promise is no news.
@@ -178,7 +185,8 @@ impl Scene {
         *self.0.counts.borrow_mut().entry(what).or_insert(0) += count;
     }
 
-    /// Notes something on the timeline, in the lane of that name.
+    /// Notes something on the timeline, in the lane of that name. The words are asked for only if there is a
+    /// timeline.
     pub fn note(&self, lane: &str, words: impl FnOnce() -> String) {
         self.mark(|| Lane::Client(lane.into()), || What::Note(words()));
     }
@@ -243,7 +251,9 @@ impl Scene {
     }
 
     pub(crate) fn take_timeline(&self) -> Timeline {
-        std::mem::take(&mut *self.0.timeline.borrow_mut())
+        let mut timeline = std::mem::take(&mut *self.0.timeline.borrow_mut());
+        timeline.sort();
+        timeline
     }
 
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
@@ -256,6 +266,10 @@ impl Scene {
 
     pub(crate) fn is_broken(&self) -> bool {
         self.0.violation.borrow().is_some()
+    }
+
+    pub(crate) fn owe_nothing(&self) {
+        self.0.is_outside.set(true);
     }
 
     pub(crate) fn begin_rest(&self) {

@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::{Checker, RunOptions};
+use kvorum_core::Time;
+
+use crate::{Checker, Run, RunOptions};
 
 /// A run's length is cut to a multiple of this.
 const STEP: Duration = Duration::from_millis(100);
@@ -60,6 +62,24 @@ pub fn shrink(
     // With fewer faults it may break earlier.
     search.cut_time(at);
     Shrunk { options: search.best, runs: search.runs }
+}
+
+/// The same for a run at hand. `again` runs its seed as it is told; `start` is how it was run.
+///
+/// Without a violation, nothing is made smaller.
+pub fn least(run: &Run, start: &RunOptions, again: &dyn Fn(&RunOptions) -> Run) -> Shrunk {
+    let Some(violation) = &run.violation else { return Shrunk { options: start.clone(), runs: 0 } };
+    let who = |options: &RunOptions| again(options).violation.map(|violation| violation.checker);
+    let at = violation.at.since(Time::ZERO);
+    shrink(start, run.faults.len(), at, violation.checker, &who, &mut |_| {})
+}
+
+impl Shrunk {
+    /// The faults that are left, in words.
+    pub fn kept<'a>(&self, run: &'a Run) -> Vec<&'a str> {
+        let faults = run.faults.iter().enumerate();
+        faults.filter(|(number, _)| self.options.keeps(*number)).map(|(_, words)| words.as_str()).collect()
+    }
 }
 
 struct Search<'a> {

@@ -447,6 +447,7 @@ impl World {
             return;
         }
         process.turn_at = None;
+        let goes_on = std::mem::take(&mut process.is_paused);
         let before = process.glance;
         let mail = process.take_mail();
         let next = process.driver.turn(local, mail.into_iter());
@@ -456,6 +457,9 @@ impl World {
         process.paused_until = process.paused_until.max(now + busy);
         let next = host.clock.global(next).max(now + Duration::from_nanos(1));
         self.wake(node, next);
+        if goes_on {
+            self.scene.mark(|| Lane::Node(node), || What::Resumed);
+        }
         self.note_turn(node, &before, &after);
         self.judge_turn(node, &before, &after);
         self.see_to_disk(node);

@@ -20,6 +20,9 @@ pub(crate) struct Shadow {
     base: LogPosition,
     entries: VecDeque<(Term, EntryKind, Bytes)>,
     hard_state: HardState,
+    /// How far the log reached in each term, whatever became of it later: several writes may be over before
+    /// anything is said of the first, and what is said then is as true as a message that was long under way.
+    reached: BTreeMap<Term, Index>,
     /// What was written when the process ended: whether it survived is not known.
     unsure_from: Option<Index>,
     /// Somebody did to the disk what disks do not do by themselves: what it has forgotten is not its fault.
@@ -49,6 +52,12 @@ impl Shadow {
         Some(LogEntry { index, term: *term, kind: *kind, data: data.clone() })
     }
 
+    /// How far the log reaches, or reached when an earlier term was the newest.
+    fn reached_in(&self, term: Term) -> Index {
+        let before = if term < self.hard_state.term { self.reached.get(&term).copied() } else { None };
+        self.last().max(before.unwrap_or_default())
+    }
+
     fn write(&mut self, batch: &Batch) {
         if let Some(base) = batch.reset {
             self.entries.clear();
@@ -62,6 +71,9 @@ impl Shadow {
         if let Some(hard_state) = batch.hard_state {
             self.hard_state = hard_state;
         }
+        let last = self.last();
+        let reached = self.reached.entry(self.hard_state.term).or_default();
+        *reached = last.max(*reached);
     }
 }
 
@@ -128,7 +140,7 @@ impl Shadows {
         }
         let nothing = Shadow::default();
         let shadow = self.all.get(&envelope.from).unwrap_or(&nothing);
-        if message.kind == APPENDED && message.index > shadow.last() {
+        if message.kind == APPENDED && message.index > shadow.reached_in(message.term) {
             let (index, last) = (message.index, shadow.last());
             return Err(broken("D2", format!("it acknowledged entry {index}, and its disk has {last}")));
         }

@@ -299,6 +299,35 @@ pub enum Act {
 }
 
 impl Act {
+    /// How long it lasts, if it ends by itself: until it is over, or until what ended is started again.
+    pub fn lasts(&self) -> Option<Duration> {
+        match *self {
+            Act::Kill { down }
+            | Act::LosePower { down, .. }
+            | Act::Tear { down, .. }
+            | Act::Rot { down, .. }
+            | Act::Wipe { down } => Some(down),
+            Act::Pause { lasts }
+            | Act::SlowCpu { lasts, .. }
+            | Act::Partition { lasts, .. }
+            | Act::BadLink { lasts, .. }
+            | Act::Clog { lasts }
+            | Act::Corrupt { lasts, .. }
+            | Act::Freeze { lasts }
+            | Act::SlowDisk { lasts, .. }
+            | Act::HoldDisk { lasts }
+            | Act::FillDisk { lasts, .. } => Some(lasts),
+            Act::Replay { within, .. } => Some(within),
+            Act::OldDisk { after, down } => Some(after + down),
+            Act::Drift { .. }
+            | Act::Jump { .. }
+            | Act::FailWrite { .. }
+            | Act::FailRead { .. }
+            | Act::Transfer
+            | Act::LiftNoSpace => None,
+        }
+    }
+
     /// Its name, as counts and statistics call it.
     pub fn name(&self) -> &'static str {
         match self {

@@ -25,6 +25,8 @@ const OPERATOR: Duration = Duration::from_millis(500);
 pub struct Strike {
     /// When.
     pub at: Time,
+    /// When it is over, if it ends by itself.
+    pub until: Option<Time>,
     /// Its number in the plan.
     pub number: usize,
     /// The nodes that it struck.
@@ -166,6 +168,7 @@ impl Injector {
         for node in world.ids() {
             world.slow_cpu(node, Duration::ZERO);
             world.slow_disk(node, Duration::ZERO);
+            world.hurry_disk(node);
             world.thaw_clock(node);
             world.pause(node, Duration::ZERO);
             world.disk(node).set_capacity(None);

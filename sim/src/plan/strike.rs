@@ -45,8 +45,10 @@ impl Injector {
             None => nodes.into_iter().filter(|node| self.strike_one(world, fault, *node)).collect(),
         };
         if !struck.is_empty() {
-            let words = format!("#{} {struck:?}: {} {}", fault.number, fault.who, fault.what);
-            let strike = Strike { at: world.now(), number: fault.number, nodes: struck, words };
+            let words = format!("{struck:?}: {} {}", fault.who, fault.what);
+            let at = world.now();
+            let until = fault.what.lasts().map(|lasts| at + lasts);
+            let strike = Strike { at, until, number: fault.number, nodes: struck, words };
             self.struck(strike, fault.what.name());
         }
     }

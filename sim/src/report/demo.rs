@@ -41,6 +41,7 @@ pub fn demo(seed: u64) -> Run {
         Violation::new(Checker::History, promised, seen).at(Time::from_nanos(41_327_561_000)).on(2)
     });
     Run {
+        replay: format!("the same seed: {seed}"),
         is_outside: false,
         seed,
         nodes: NODES,

@@ -77,7 +77,11 @@ impl World {
             process.paused_until = until;
             // What it had planned waits, too.
             process.turn_at = None;
+            let begins = !duration.is_zero() && !std::mem::replace(&mut process.is_paused, true);
             self.wake(node, until);
+            if begins {
+                self.scene.mark(|| Lane::Node(node), || What::Paused);
+            }
         }
     }
 
@@ -89,6 +93,16 @@ impl World {
     /// Every sync of a node's disk takes up to so much longer, from now on.
     pub fn slow_disk(&mut self, node: NodeId, by: Duration) {
         self.host(node).slow_sync = by;
+    }
+
+    /// What a node's disk is at, which it may have begun when it was slow, it ends as a healthy one does.
+    pub(crate) fn hurry_disk(&mut self, node: NodeId) {
+        let longest = self.sync_time.1;
+        let host = self.host(node);
+        let epoch = host.epoch;
+        if host.process.as_ref().is_some_and(|process| process.is_writing) {
+            self.after(longest, Event::Disk(node, epoch));
+        }
     }
 
     /// How much faster a node's clock runs, in parts of a million.

@@ -222,13 +222,20 @@ function drawName(pen, lane) {
 
 const DRAW = { band: drawBand, call: drawCall, fault: drawFault };
 
+function drawSaid(pen, item) {
+  pen.fillStyle = colours.text;
+  const left = x(item.from) + 8;
+  words(pen, item.title, left, item.y + item.h / 2 + 4, Math.min(x(item.room) - 6, width) - left);
+}
+
 function drawItems(pen, isWanted) {
   for (const item of items) {
     if (!isWanted(item)) continue;
     const from = x(item.from), to = x(item.to);
-    const reach = item.isPoint ? 300 : 12;
+    const reach = item.isPoint || item.isSaid ? 300 : 12;
     if (to < NAMES - reach || from > width + 12) continue;
     pen.globalAlpha = item.isDim ? 0.12 : 1;
+    if (item.isSaid) drawSaid(pen, item);
     if (item.shape === "mark") (MARKS[item.kind] || MARKS.note)(pen, from, item.y + item.h / 2);
     else DRAW[item.shape](pen, item, from, to);
   }

@@ -45,7 +45,15 @@ function layBars(lane, row, shape) {
     if (last.has(bar.row)) last.get(bar.row).room = bar.from;
     last.set(bar.row, item);
   }
-  for (const mark of lane.marks) put(lane, mark.at, mark.at, 3, lane.h - 6, mark.kind, mark.text, "", "mark");
+  let before = null;
+  for (const mark of lane.marks) {
+    const item = put(lane, mark.at, mark.at, 3, lane.h - 6, mark.kind, mark.text, "", "mark");
+    // Notes say what they say where there is room: up to the next one, if no bars lie there.
+    item.isSaid = mark.kind === "note" && !lane.bars.length;
+    item.room = END * 2;
+    if (before) before.room = mark.at;
+    before = item;
+  }
 }
 
 for (const lane of data.lanes) {

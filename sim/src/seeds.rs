@@ -1,0 +1,93 @@
+//! Many seeds, on all processors, until the first that breaks a promise.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::run::Run;
+
+/// What many seeds came to. It depends on the seeds only, and not on the number of processors.
+#[derive(Clone, Debug, Default)]
+#[must_use = "it may have found something"]
+pub struct Seeds {
+    /// So many seeds kept every promise, before one was found that did not.
+    pub clean: u64,
+    /// How much time passed in their worlds.
+    pub simulated: Duration,
+    /// Named counts of what happened in them.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// The first seed that broke a promise.
+    pub broken: Option<Run>,
+}
+
+impl Seeds {
+    /// Whether every seed kept every promise.
+    pub fn is_clean(&self) -> bool {
+        self.broken.is_none()
+    }
+}
+
+/// What was found, and how to see it again.
+impl fmt::Display for Seeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (clean, hours) = (self.clean, self.simulated.as_secs_f64() / 3600.0);
+        match &self.broken {
+            Some(run) => write!(f, "{run}\n  ({clean} seeds before it kept every promise)"),
+            None => write!(f, "{clean} seeds kept every promise, over {hours:.1} simulated hours"),
+        }
+    }
+}
+
+/// Runs seeds until the first that breaks a promise.
+///
+/// ```
+/// use kvorum_sim::{App, Swarm, World, seeds};
+/// use std::time::Duration;
+///
+/// let found = seeds(0..4, |seed| {
+///     World::new(seed).nodes(3).faults(Swarm::default()).lasting(Duration::from_secs(5)).run(())
+/// });
+/// assert!(found.is_clean(), "{found}");
+/// ```
+pub fn seeds(range: Range<u64>, run: impl Fn(u64) -> Run + Sync) -> Seeds {
+    let (next, stop) = (AtomicU64::new(range.start), AtomicU64::new(range.end));
+    let runs = Mutex::new(BTreeMap::new());
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= stop.load(Ordering::Relaxed) {
+                return;
+            }
+            // On a thread of its own: a used one may remember what a fresh one does not.
+            let done = thread::scope(|scope| scope.spawn(|| run(seed)).join());
+            let done = done.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            if done.violation.is_some() {
+                // Those before it are under way or done; those behind it say nothing new.
+                stop.fetch_min(seed, Ordering::Relaxed);
+            }
+            runs.lock().expect("nobody panics with it").insert(seed, done);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let mut found = Seeds::default();
+    for run in runs.into_inner().expect("nobody panicked with it").into_values() {
+        if run.violation.is_some() {
+            found.broken = Some(run);
+            break;
+        }
+        found.clean += 1;
+        found.simulated += run.simulated;
+        for (name, count) in run.counts {
+            *found.counts.entry(name).or_insert(0) += count;
+        }
+    }
+    found
+}
