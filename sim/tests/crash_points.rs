@@ -107,9 +107,7 @@ fn not_less(before: &Found, now: &Found) {
 /// What must hold whatever was promised.
 fn consistent(found: &Found, run: &Recorded) {
     let index = found.applied.index;
-    if run.tapes.len() > 1 {
-        assert_eq!(found.hash, run.hashes[index as usize], "the state at entry {index} is not the log's");
-    }
+    assert_eq!(found.hash, run.hashes[index as usize], "the state at entry {index} is not the log's");
     assert!(index <= found.commit && found.commit <= found.last, "{index} {} {}", found.commit, found.last);
     assert!(found.commit >= found.recovered.hard_state.commit);
     assert!(image_index(found) >= found.recovered.base.index, "a gap between the image and the log");
@@ -324,6 +322,7 @@ fn all_at_once(run: &Recorded, count: usize) {
 
 fn restarted(run: &Recorded, tapes: &[Playback], clients: &Clients, moment: usize, seed: usize) {
     let mut world = World::new(seed as u64).nodes_with(tapes.len() as u64, tune).storage_options(TINY);
+    world.set_past(run.log.clone());
     for (node, tape) in (1..).zip(tapes) {
         let seed = (seed * 3) as u64 + node;
         let disk = if seed.is_multiple_of(4) { tape.torn(seed) } else { tape.disk().fork(seed) };
