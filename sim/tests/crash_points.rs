@@ -188,8 +188,8 @@ impl Points<'_> {
 
 fn every_point(node: NodeId) {
     let run = run();
-    // Every seventh point, and every 84th in all ways; or all of them.
-    let (step, full) = if all() { (1, 1) } else { (7, 84) };
+    // Every seventh point, and every 126th in all ways; or all of them.
+    let (step, full) = if all() { (1, 1) } else { (7, 126) };
     let mut tape = run.tapes[&node].playback(node);
     let mut points = Points { run, config: &run.configs[&node], owed: Owed::default(), starts: 0 };
     let mut promises = run.promises[&node].iter().peekable();
@@ -359,11 +359,11 @@ fn restarted(run: &Recorded, tapes: &[Playback], clients: &Clients, moment: usiz
 
 #[test]
 fn all_nodes_die_at_once_and_every_acknowledged_write_is_there() {
-    all_at_once(run(), if all() { 5000 } else { 200 });
+    all_at_once(run(), if all() { 5000 } else { 120 });
 }
 
 #[test]
 fn a_node_that_is_alone_dies_and_every_acknowledged_write_is_there() {
     let run = record(8, 1, 400);
-    all_at_once(&run, if all() { 2000 } else { 150 });
+    all_at_once(&run, if all() { 2000 } else { 120 });
 }

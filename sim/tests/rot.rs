@@ -227,7 +227,7 @@ fn newest(start: &str) -> &'static str {
 #[test]
 fn one_flipped_bit_anywhere() {
     let bed = bed();
-    let step = if all() { 1 } else { 41 };
+    let step = if all() { 1 } else { 13 };
     let mut tally = Tally::default();
     let bytes: usize = bed.files.values().map(Vec::len).sum();
     for (name, bytes) in &bed.files {
@@ -290,7 +290,7 @@ fn a_file_that_was_cut() {
     let mut tally = Tally::default();
     for (name, bytes) in &bed().files {
         let is_log = name.starts_with("log-");
-        for length in (0..bytes.len()).filter(|at| at % SECTOR == 0 || all() || at % 97 == 0) {
+        for length in (0..bytes.len()).filter(|at| at % SECTOR == 0 || all() || at % 29 == 0) {
             let disk = put(name, &bytes[..length]);
             let outcome = tally.damage(&format!("{name}, cut at {length}"), &disk, &[name]);
             if is_log && name != newest("log-") {
