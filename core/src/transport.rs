@@ -239,6 +239,11 @@ pub struct Verdict {
     /// Its state differs at this index from that of a majority; 0: it does not.
     #[prost(uint64, tag = "2")]
     pub diverged_at: Index,
+    /// A start of that directory that the sender has heard, and after which it heard an earlier one; 0: none.
+    /// Only an earlier start than that is meant: its data was put back from a copy. (A later one hears of
+    /// words that outlived the process that said them.)
+    #[prost(uint64, tag = "4")]
+    pub heard: Incarnation,
 }
 
 /// This member, as a transport introduces it to others.

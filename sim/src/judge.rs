@@ -2,13 +2,14 @@
 //! has, and what is sent, and does not let anything pass.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kvorum_core::Time;
-use kvorum_core::ids::{ClusterId, LeaseId, NodeId, Revision, Term};
+use kvorum_core::ids::{ClusterId, Index, LeaseId, NodeId, Revision, Term};
 use kvorum_core::node::Glance;
 use kvorum_core::request::Event;
 use kvorum_core::state::State;
-use kvorum_core::storage::LogPosition;
+use kvorum_core::storage::{LogEntry, LogPosition};
 
 use crate::check::{Leaders, LeaseFact, Shadows, Witness};
 use crate::history::EventLog;
@@ -20,6 +21,8 @@ pub struct Judge {
     pub(crate) shadows: Shadows,
     leaders: Leaders,
     majority: usize,
+    /// What the log held before this world began.
+    past: Arc<BTreeMap<Index, LogEntry>>,
 }
 
 impl Judge {
@@ -29,6 +32,7 @@ impl Judge {
             shadows: Shadows::default(),
             leaders: Leaders::default(),
             majority: nodes / 2 + 1,
+            past: Arc::default(),
         }
     }
 
@@ -78,6 +82,22 @@ impl Judge {
         self.witness.deduplicated()
     }
 
+    /// An entry that a node has applied, if a disk still has it.
+    pub fn applied_entry(&self, index: Index) -> Option<LogEntry> {
+        (index <= self.witness.applied().index).then(|| self.shadows.newest_entry(index)).flatten()
+    }
+
+    pub(crate) fn set_past(&mut self, past: Arc<BTreeMap<Index, LogEntry>>) {
+        self.past = past;
+    }
+
+    /// An entry that a node has applied: its disk has it, or has an image of what came of it.
+    fn durable_entry(&self, node: NodeId, index: Index) -> Option<LogEntry> {
+        let shadow = self.shadows.of(node)?;
+        let past = || self.past.get(&index).filter(|_| index <= shadow.base_index()).cloned();
+        shadow.entry(index).or_else(past)
+    }
+
     /// A node has taken a turn.
     pub(crate) fn turned(
         &mut self,
@@ -91,7 +111,7 @@ impl Judge {
         }
         while self.witness.applied().index < after.applied {
             let index = self.witness.applied().index + 1;
-            let entry = self.shadows.of(node).and_then(|shadow| shadow.entry(index)).ok_or_else(|| {
+            let entry = self.durable_entry(node, index).ok_or_else(|| {
                 let seen = format!("it has applied entry {index}, which its disk does not have");
                 Violation::new(Checker::Durability, "D5: what is applied is durable", seen)
             })?;

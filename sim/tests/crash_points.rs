@@ -107,9 +107,7 @@ fn not_less(before: &Found, now: &Found) {
 /// What must hold whatever was promised.
 fn consistent(found: &Found, run: &Recorded) {
     let index = found.applied.index;
-    if run.tapes.len() > 1 {
-        assert_eq!(found.hash, run.hashes[index as usize], "the state at entry {index} is not the log's");
-    }
+    assert_eq!(found.hash, run.hashes[index as usize], "the state at entry {index} is not the log's");
     assert!(index <= found.commit && found.commit <= found.last, "{index} {} {}", found.commit, found.last);
     assert!(found.commit >= found.recovered.hard_state.commit);
     assert!(image_index(found) >= found.recovered.base.index, "a gap between the image and the log");
@@ -190,8 +188,8 @@ impl Points<'_> {
 
 fn every_point(node: NodeId) {
     let run = run();
-    // Every seventh point, and every 84th in all ways; or all of them.
-    let (step, full) = if all() { (1, 1) } else { (7, 84) };
+    // Every seventh point, and every 126th in all ways; or all of them.
+    let (step, full) = if all() { (1, 1) } else { (7, 126) };
     let mut tape = run.tapes[&node].playback(node);
     let mut points = Points { run, config: &run.configs[&node], owed: Owed::default(), starts: 0 };
     let mut promises = run.promises[&node].iter().peekable();
@@ -324,6 +322,7 @@ fn all_at_once(run: &Recorded, count: usize) {
 
 fn restarted(run: &Recorded, tapes: &[Playback], clients: &Clients, moment: usize, seed: usize) {
     let mut world = World::new(seed as u64).nodes_with(tapes.len() as u64, tune).storage_options(TINY);
+    world.set_past(run.log.clone());
     for (node, tape) in (1..).zip(tapes) {
         let seed = (seed * 3) as u64 + node;
         let disk = if seed.is_multiple_of(4) { tape.torn(seed) } else { tape.disk().fork(seed) };
@@ -360,11 +359,11 @@ fn restarted(run: &Recorded, tapes: &[Playback], clients: &Clients, moment: usiz
 
 #[test]
 fn all_nodes_die_at_once_and_every_acknowledged_write_is_there() {
-    all_at_once(run(), if all() { 5000 } else { 200 });
+    all_at_once(run(), if all() { 5000 } else { 120 });
 }
 
 #[test]
 fn a_node_that_is_alone_dies_and_every_acknowledged_write_is_there() {
     let run = record(8, 1, 400);
-    all_at_once(&run, if all() { 2000 } else { 150 });
+    all_at_once(&run, if all() { 2000 } else { 120 });
 }

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use kvorum_core::ids::NodeId;
 use kvorum_core::node::Role;
 use kvorum_core::storage::{Batch, Storage};
-use kvorum_core::transport::{AppliedHash, Body, Envelope, Forward, RaftMessage, WireEntry, WireImageMeta};
+use kvorum_core::transport::{
+    AppliedHash, Body, Envelope, Forward, RaftMessage, Verdict, WireEntry, WireImageMeta,
+};
 use kvorum_core::{ErrorKind, Outcome};
 use kvorum_sim::{Purpose, Rng, Seen, Stream, World, poll};
 use kvorum_storage::faulty::FaultyDisk;
@@ -440,6 +442,54 @@ fn defence_9_what_an_earlier_start_said_is_dropped() {
     world.inject(Envelope { to: leader, ..old });
     world.run(Duration::from_millis(1));
     assert_eq!(world.status(leader).unwrap().raft.dropped, before + 1);
+}
+
+/// What a verdict says of starts means the lower ones only, and of its own directory.
+#[test]
+fn a_verdict_about_starts_is_for_the_lower_ones() {
+    let (mut world, leader) = led(17, 3);
+    let victim = others(&world, leader)[0];
+    world.kill(victim);
+    world.start(victim);
+    let (said, _) = genuine(&mut world, victim, leader);
+    let (directory, own) = (said.directory, said.incarnation);
+    assert_eq!(own, 2);
+    let (from_leader, _) = genuine(&mut world, leader, victim);
+    let mut tell = |directory, heard| {
+        let verdict = Verdict { directory, heard, ..Verdict::default() };
+        world.inject(Envelope { body: Some(Body::Verdict(verdict)), ..from_leader.clone() });
+        world.run(SECOND);
+        world.why_halted(victim)
+    };
+    assert_eq!(tell(directory, 0), None, "of nothing");
+    assert_eq!(tell(directory, own - 1), None, "late: it was for the start before");
+    assert_eq!(tell(directory, own), None, "for the start before, once this one was heard");
+    assert_eq!(tell(directory + 1, own + 1), None, "for another disk");
+    let why = tell(directory, own + 1).expect("a later one was there");
+    assert!(why.contains("older copy") && why.contains("start 3"), "{why}");
+}
+
+/// A verdict from one who is taken for an earlier start is not answered with one: two such would go on for ever.
+#[test]
+fn a_verdict_is_not_answered() {
+    let (mut world, leader) = led(18, 3);
+    let victim = others(&world, leader)[0];
+    let (old, _) = genuine(&mut world, victim, leader);
+    world.kill(victim);
+    world.start(victim);
+    world.run(SECOND);
+    let mut verdicts = |envelope: Envelope| {
+        world.take_seen();
+        world.inject(envelope);
+        world.run(SECOND / 1000);
+        let seen = world.take_seen();
+        let is_verdict =
+            |seen: &&Seen| matches!(seen, Seen::Sent(e) if matches!(e.body, Some(Body::Verdict(_))));
+        seen.iter().filter(is_verdict).count()
+    };
+    assert_eq!(verdicts(old.clone()), 1);
+    let verdict = Verdict { directory: old.directory, heard: 9, ..Verdict::default() };
+    assert_eq!(verdicts(Envelope { body: Some(Body::Verdict(verdict)), ..old }), 0);
 }
 
 fn near(draw: &mut Stream, value: u64) -> u64 {

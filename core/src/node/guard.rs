@@ -21,6 +21,8 @@ pub(super) enum Verdict {
     Drop(&'static str),
     /// The sender has another directory than the cluster knows it by: it is to be told.
     Wiped,
+    /// Said by an earlier start of its sender than this one, which was heard before.
+    Earlier(Incarnation),
     /// The leader knows that this node stored an entry, and it is not there any more.
     LogLost(Index),
 }
@@ -63,7 +65,7 @@ impl Guard {
         }
         let newest = seen.filter(|seen| seen.directory == directory).map_or(0, |seen| seen.incarnation);
         if envelope.incarnation < newest && !cfg!(planted = "believe_earlier_start") {
-            return Verdict::Drop("of an earlier start of its sender");
+            return Verdict::Earlier(newest);
         }
         self.seen.insert(envelope.from, Seen { directory, incarnation: envelope.incarnation });
         Verdict::Pass

@@ -2,13 +2,13 @@
 //!
 //! Each heartbeat and each answer to one carries how far its sender has applied, and the hash of everything
 //! up to there. Equal index means equal hash. A member that differs from a majority halts; the leader, who
-//! hears from all, is the one who can tell. A member whose disk was lost is told so, too: it must not vote
-//! as if it remembered.
+//! hears from all, is the one who can tell. A member whose disk was lost, or went back to an older copy, is
+//! told so, too: it must not vote as if it remembered.
 
 use std::collections::BTreeMap;
 
 use super::{Node, guard, wire};
-use crate::ids::{Index, NodeId};
+use crate::ids::{Incarnation, Index, NodeId};
 use crate::transport::{AppliedHash, Body, Envelope, RaftMessage, Verdict};
 
 #[derive(Default)]
@@ -74,7 +74,7 @@ impl Node {
                     "this disk lost part of the log: entry {index} was stored here, the last one left is {last}"
                 ));
             }
-            guard::Verdict::Drop(_) | guard::Verdict::Wiped => {
+            guard::Verdict::Drop(_) | guard::Verdict::Wiped | guard::Verdict::Earlier(_) => {
                 self.dropped += 1;
                 return;
             }
@@ -111,12 +111,21 @@ impl Node {
         let directory =
             self.guard.directories().find(|(node, _)| *node == to).map(|(_, directory)| directory);
         let Some(directory) = directory else { return };
-        self.send(to, Body::Verdict(Verdict { directory, wiped: false, diverged_at }));
+        self.send(to, Body::Verdict(Verdict { directory, diverged_at, ..Verdict::default() }));
     }
 
     pub(super) fn tell_wiped(&mut self, envelope: &Envelope) {
-        let verdict = Verdict { directory: envelope.directory, wiped: true, diverged_at: 0 };
+        let verdict = Verdict { directory: envelope.directory, wiped: true, ..Verdict::default() };
         self.send(envelope.from, Body::Verdict(verdict));
+    }
+
+    /// Mostly the words of a process that is gone, and then the one that runs now ignores it. A verdict is not
+    /// answered: of two who take each other for earlier ones, each would answer for ever.
+    pub(super) fn tell_earlier(&mut self, envelope: &Envelope, heard: Incarnation) {
+        if !matches!(envelope.body, Some(Body::Verdict(_))) {
+            let verdict = Verdict { directory: envelope.directory, heard, ..Verdict::default() };
+            self.send(envelope.from, Body::Verdict(verdict));
+        }
     }
 
     pub(super) fn on_verdict(&mut self, from: NodeId, verdict: Verdict) {
@@ -128,7 +137,16 @@ impl Node {
                  a member that forgot what it promised must not vote",
                 self.identity.node
             ));
-        } else if from == self.raft.raft.leader_id {
+        } else if verdict.heard > self.identity.incarnation {
+            // Whoever has spoken as that start had written its number down before. It is not there any more,
+            // so what that start promised may not be either.
+            self.halt(format!(
+                "node {from} has heard start {} of this data directory, and this is start {}: the directory, or \
+                 its file `identity`, was put back from an older copy (or is used by two), and a member that \
+                 forgot what it promised must not vote",
+                verdict.heard, self.identity.incarnation
+            ));
+        } else if verdict.diverged_at != 0 && from == self.raft.raft.leader_id {
             let index = verdict.diverged_at;
             self.halt(format!(
                 "its state at entry {index} differs from that of a majority, says node {from}"

@@ -186,6 +186,7 @@ impl Node {
         match self.guard.envelope(&envelope, known) {
             guard::Verdict::Pass => return Some(envelope),
             guard::Verdict::Wiped => self.tell_wiped(&envelope),
+            guard::Verdict::Earlier(heard) => self.tell_earlier(&envelope, heard),
             guard::Verdict::Drop(_) | guard::Verdict::LogLost(_) => {}
         }
         self.dropped += 1;

@@ -34,6 +34,11 @@ impl Shadow {
         self.base.index + self.entries.len() as u64
     }
 
+    /// The entry behind which the log begins.
+    pub(crate) fn base_index(&self) -> Index {
+        self.base.index
+    }
+
     fn at(&self, index: Index) -> Option<&(Term, EntryKind, Bytes)> {
         let at = index.checked_sub(self.base.index + 1)?;
         self.entries.get(usize::try_from(at).ok()?)
@@ -87,6 +92,11 @@ pub(crate) struct Shadows {
 impl Shadows {
     pub(crate) fn of(&self, node: NodeId) -> Option<&Shadow> {
         self.all.get(&node)
+    }
+
+    /// An entry, of those that disks have there the one of the newest term.
+    pub(crate) fn newest_entry(&self, index: Index) -> Option<LogEntry> {
+        self.all.values().filter_map(|shadow| shadow.entry(index)).max_by_key(|entry| entry.term)
     }
 
     /// A disk lost what it had: what is found on it is no surprise.

@@ -196,8 +196,10 @@ impl Injector {
     /// that are out for good).
     pub fn is_calm(&self, world: &World) -> bool {
         let is_ahead = |todo: &Todo| matches!(todo, Todo::Begin(..));
-        let is_well =
-            |node: &NodeId| self.lost.contains(node) || (world.is_up(*node) && !world.is_paused(*node));
+        let is_well = |node: &NodeId| {
+            let stands = world.is_paused(*node) || world.is_disk_stuck(*node);
+            self.lost.contains(node) || (world.is_up(*node) && !stands)
+        };
         self.troubles.is_empty() && self.timers.values().all(is_ahead) && world.ids().iter().all(is_well)
     }
 

@@ -1,9 +1,12 @@
 //! What the judge is shown, and what becomes of what it finds.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use kvorum_core::ids::NodeId;
+use kvorum_core::ids::{Index, NodeId};
 use kvorum_core::node::Glance;
+use kvorum_core::storage::LogEntry;
 
 use super::World;
 use crate::judge::Judge;
@@ -22,6 +25,12 @@ impl World {
     /// What a service in rehearsal has of this world.
     pub fn scene(&self) -> &Scene {
         &self.scene
+    }
+
+    /// The cluster had a life before this world: nodes begin with disks of then ([`World::set_disk`]), and this is
+    /// what the log held.
+    pub fn set_past(&mut self, log: Arc<BTreeMap<Index, LogEntry>>) {
+        self.judge.set_past(log);
     }
 
     /// From now on members may lie, and what follows from their lies is not held against anybody: only that

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kvorum_core::ids::{Index, NodeId, Revision, Term};
@@ -10,7 +11,7 @@ use kvorum_core::request::{
     Compare, CompareResult, DeleteRangeRequest, Event, LeaseGrantRequest, PutRequest, TxnRequest,
 };
 use kvorum_core::state::State;
-use kvorum_core::storage::LogPosition;
+use kvorum_core::storage::{LogEntry, LogPosition};
 use kvorum_core::transport::{Body, Envelope, RaftMessage};
 use kvorum_core::{Client, Config, Result};
 use kvorum_sim::{Seen, Tape, World, poll};
@@ -61,6 +62,8 @@ pub(crate) struct Recorded {
     /// Leases that somebody had asked to end, with the length of all tapes together.
     pub(crate) ending: BTreeMap<i64, usize>,
     pub(crate) history: BTreeMap<Revision, Vec<Event>>,
+    /// The log, as it came to be agreed on.
+    pub(crate) log: Arc<BTreeMap<Index, LogEntry>>,
     /// The state's hash after each entry, as the log alone explains it.
     pub(crate) hashes: Vec<[u8; 32]>,
     pub(crate) images_taken: u64,
@@ -72,7 +75,9 @@ struct Recorder {
     world: World,
     run: Recorded,
     random: Random,
-    log: BTreeMap<Index, (Term, bytes::Bytes)>,
+    /// What was sent.
+    heard: BTreeMap<Index, (Term, bytes::Bytes)>,
+    applied: BTreeMap<Index, LogEntry>,
     seen_hashes: BTreeMap<Index, [u8; 32]>,
     waiting: Vec<Pending>,
     session: Option<Client>,
@@ -96,7 +101,8 @@ pub(crate) fn record(seed: u64, nodes: u64, operations: u64) -> Recorded {
         world,
         run,
         random: Random::new(seed),
-        log: BTreeMap::new(),
+        heard: BTreeMap::new(),
+        applied: BTreeMap::new(),
         seen_hashes: BTreeMap::new(),
         waiting: Vec::new(),
         session: None,
@@ -238,6 +244,9 @@ impl Recorder {
                 self.seen_hashes.insert(status.hash_index, status.hash);
             }
         }
+        while let Some(entry) = self.world.judge().applied_entry(self.applied.len() as Index + 1) {
+            self.applied.insert(entry.index, entry);
+        }
         let (told, newest) = (&mut self.run.told, &mut self.newest);
         self.waiting.retain_mut(|answer| match poll(answer) {
             None => true,
@@ -256,7 +265,7 @@ impl Recorder {
         let Some(Body::Raft(message)) = envelope.body else { return };
         let RaftMessage { kind, term, index, reject, .. } = message;
         for entry in message.entries {
-            let known = self.log.entry(entry.index).or_default();
+            let known = self.heard.entry(entry.index).or_default();
             if entry.term > known.0 {
                 *known = (entry.term, entry.data);
             }
@@ -279,12 +288,15 @@ impl Recorder {
         self.run.hashes.push([0; 32]);
         // A cluster of one sends its log to nobody.
         let alone = self.run.tapes.len() == 1;
-        for (&index, (term, data)) in self.log.iter().filter(|_| !alone) {
-            assert_eq!(index, state.applied().index + 1, "every entry was sent to somebody");
-            state.apply(LogPosition { index, term: *term }, data);
+        for (&index, entry) in &self.applied {
+            let heard = self.heard.get(&index).map(|(term, data)| (*term, data));
+            assert!(alone || heard == Some((entry.term, &entry.data)), "entry {index} was sent to somebody");
+            state.apply(LogPosition { index, term: entry.term }, &entry.data);
             self.run.hashes.push(state.hash());
         }
-        for (index, hash) in self.seen_hashes.iter().filter(|_| !alone) {
+        assert!(self.heard.len() <= self.applied.len(), "all that was sent was applied in the end");
+        self.run.log = Arc::new(self.applied);
+        for (index, hash) in &self.seen_hashes {
             assert_eq!(*hash, self.run.hashes[*index as usize], "the log that was heard is the one applied");
         }
         self.run.history = self.world.judge().history().clone();
