@@ -131,7 +131,7 @@ impl World {
         self.wake(node, now);
     }
 
-    /// A packet that was sent before (see [`crate::Net::keep_packets`]) comes again, whoever listens by then.
+    /// A packet that was sent before (if the network keeps them) comes again, whoever listens by then.
     /// `any` chooses it, among those of the whole run or of the last moments.
     pub fn replay(&mut self, is_old: bool, any: u64, delay: Duration) -> bool {
         let packet = self.net.again(is_old, any);
