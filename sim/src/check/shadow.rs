@@ -20,9 +20,6 @@ pub(crate) struct Shadow {
     base: LogPosition,
     entries: VecDeque<(Term, EntryKind, Bytes)>,
     hard_state: HardState,
-    /// How far the log reached in each term, whatever became of it later: several writes may be over before
-    /// anything is said of the first, and what is said then is as true as a message that was long under way.
-    reached: BTreeMap<Term, Index>,
     /// What was written when the process ended: whether it survived is not known.
     unsure_from: Option<Index>,
     /// Somebody did to the disk what disks do not do by themselves: what it has forgotten is not its fault.
@@ -57,12 +54,6 @@ impl Shadow {
         Some(LogEntry { index, term: *term, kind: *kind, data: data.clone() })
     }
 
-    /// How far the log reaches, or reached when an earlier term was the newest.
-    fn reached_in(&self, term: Term) -> Index {
-        let before = if term < self.hard_state.term { self.reached.get(&term).copied() } else { None };
-        self.last().max(before.unwrap_or_default())
-    }
-
     fn write(&mut self, batch: &Batch) {
         if let Some(base) = batch.reset {
             self.entries.clear();
@@ -76,9 +67,6 @@ impl Shadow {
         if let Some(hard_state) = batch.hard_state {
             self.hard_state = hard_state;
         }
-        let last = self.last();
-        let reached = self.reached.entry(self.hard_state.term).or_default();
-        *reached = last.max(*reached);
     }
 }
 
@@ -150,7 +138,12 @@ impl Shadows {
         }
         let nothing = Shadow::default();
         let shadow = self.all.get(&envelope.from).unwrap_or(&nothing);
-        if message.kind == APPENDED && message.index > shadow.reached_in(message.term) {
+        // An acknowledgement in an earlier term than the disk's may be of entries that a newer leader has
+        // replaced since, even before they were written: when both leaders' packets come at once. It cannot
+        // help to commit them: whoever elected the newer leader either does not have them and will not take
+        // them any more, or has seen to it that the newer leader has them, too.
+        let is_old = message.term < shadow.hard_state.term;
+        if message.kind == APPENDED && !is_old && message.index > shadow.last() {
             let (index, last) = (message.index, shadow.last());
             return Err(broken("D2", format!("it acknowledged entry {index}, and its disk has {last}")));
         }
