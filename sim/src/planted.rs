@@ -1,7 +1,8 @@
 //! The bugs that can be planted in the product, one line each, and who is to find them.
 //!
 //! A checker that has never seen a bug proves nothing. Each plant stands in the real code behind
-//! `cfg!(planted = "name")` and costs nothing unless it is built in:
+//! `planted!("name")` (`core/src/planted.rs`) and costs nothing unless it is built in. `kvorum-sim planted`
+//! builds all of them at once and switches on one after the other. By hand, one alone:
 //!
 //! ```text
 //! RUSTFLAGS='--cfg planted="name"' cargo test -p kvorum-sim
@@ -21,7 +22,7 @@ use crate::violation::Checker;
 /// A bug that can be built in.
 #[derive(Clone, Copy, Debug)]
 pub struct Plant {
-    /// What stands in `cfg!(planted = "…")`.
+    /// What stands in `planted!("…")`.
     pub name: &'static str,
     /// Its row in SIMULATION.md or the promise that it breaks, and who has had it.
     pub twin: &'static str,
@@ -43,7 +44,8 @@ pub enum Expected {
     Checkers(&'static [Checker]),
     /// A test that plays it, because made-up runs cannot show it.
     Test {
-        /// Which: a target of this crate, or of the core.
+        /// Which: `core`, `storage` or `sim` and the path of one of its unit tests, or a file in `sim/tests`
+        /// and the test in it.
         target: &'static str,
         /// Why no run shows it.
         because: &'static str,
@@ -217,7 +219,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A leader that nobody answers goes on leading.",
         file: "core/src/node/recover.rs",
         expected: Expected::Test {
-            target: "scripts",
+            target: "scripts::the_cluster_says_what_it_said_when_somebody_read_it",
             because: "the answers after a healed one-way cut differ; safety does not",
         },
         class: Class::C,
@@ -228,7 +230,7 @@ pub const PLANTS: &[Plant] = &[
         does: "Whoever was cut off raises the term when it comes back.",
         file: "core/src/node/recover.rs",
         expected: Expected::Test {
-            target: "scripts",
+            target: "scripts::the_cluster_says_what_it_said_when_somebody_read_it",
             because: "a leader is deposed without need; nothing is lost by it",
         },
         class: Class::C,
@@ -327,7 +329,7 @@ pub const PLANTS: &[Plant] = &[
         does: "The refusal of an earlier term's leader ends a write that was sent to the next one.",
         file: "core/src/node/pending.rs",
         expected: Expected::Test {
-            target: "core --lib",
+            target: "core::node::pending::tests::a_late_refusal_does_not_end_what_was_sent_to_the_next_leader",
             because: "a refusal must overtake a change of leader and find the write under way again",
         },
         class: Class::C,
@@ -370,7 +372,7 @@ pub const PLANTS: &[Plant] = &[
         does: "What an earlier start of a member said is taken for its word of now.",
         file: "core/src/node/guard.rs",
         expected: Expected::Test {
-            target: "defences",
+            target: "defences::defence_9_what_an_earlier_start_said_is_dropped",
             because: "an earlier start's words do harm only to one whose disk went back",
         },
         class: Class::C,
@@ -381,7 +383,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A node whose disk lost acknowledged entries goes on.",
         file: "core/src/node/guard.rs",
         expected: Expected::Test {
-            target: "defences",
+            target: "defences::a_node_whose_disk_lost_what_it_had_acknowledged_halts",
             because: "needs a disk that goes back, which is outside what the product promises to survive",
         },
         class: Class::C,
@@ -392,7 +394,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A member that holds something else than the others is not told.",
         file: "core/src/node/health.rs",
         expected: Expected::Test {
-            target: "defences",
+            target: "defences::a_node_whose_state_differs_from_the_majoritys_halts",
             because: "hurts only beside another bug or a rotten disk",
         },
         class: Class::C,
@@ -403,7 +405,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A member that has not been heard counts as one that agrees.",
         file: "core/src/node/health.rs",
         expected: Expected::Test {
-            target: "defences",
+            target: "defences::etcds_postmortem_who_does_not_answer_does_not_agree",
             because: "hurts only beside another bug, which a script plays",
         },
         class: Class::C,
@@ -438,7 +440,7 @@ pub const PLANTS: &[Plant] = &[
         does: "An expiry counts in any term.",
         file: "core/src/state/apply.rs",
         expected: Expected::Test {
-            target: "core --lib",
+            target: "core::state::tests::lease::etcd_16822_a_deposed_leader_ends_no_lease",
             because: "no leader here proposes an expiry in another term than its own, so only a forged entry shows it",
         },
         class: Class::C,
@@ -552,7 +554,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "H1, etcd 18667",
         does: "The hash chain does not cover answers.",
         file: "core/src/state/apply.rs",
-        expected: Expected::Test { target: "core --lib", because: "hurts only beside another bug" },
+        expected: Expected::Test {
+            target: "core::state::tests::kv::etcd_18667_the_hash_covers_answers_too",
+            because: "hurts only beside another bug",
+        },
         class: Class::C,
     },
     Plant {
@@ -737,7 +742,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A watch splits a revision when it has enough.",
         file: "core/src/state/watch.rs",
         expected: Expected::Test {
-            target: "core --lib",
+            target: "core::state::tests::watch::a_revision_is_never_split",
             because: "needs a watch that is a thousand events behind",
         },
         class: Class::C,
