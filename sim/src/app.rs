@@ -63,6 +63,17 @@ pub trait App {
         Ok(())
     }
 
+    /// Looks at the world after every step: what tasks have seen and noted can be judged here against what is
+    /// agreed ([`World::judge`]). Called very often.
+    ///
+    /// # Errors
+    ///
+    /// What does not hold; see [`Violation::of_app`].
+    fn look(&mut self, world: &World) -> Result<(), Violation> {
+        let _ = world;
+        Ok(())
+    }
+
     /// Whether it has nothing left to do, after the faults are over and it was told to rest.
     fn is_idle(&self) -> bool {
         true

@@ -68,7 +68,7 @@ impl Judge {
         self.witness.lease_facts(known)
     }
 
-    /// The revisions with which clients ended leases.
+    /// The revisions with which leases ended that had keys: by the leader's clock, or by a client.
     pub fn lease_ends(&self) -> &BTreeMap<Revision, LeaseId> {
         self.witness.lease_ends()
     }

@@ -138,6 +138,7 @@ impl<A: App + 'static> Performance<A> {
             world.stop_judging();
         }
         world.be_lenient();
+        world.scene().set_drift_ppm(envelope.leases_hold.then_some(envelope.drift_ppm));
         Performance {
             faults: Injector::new(plan),
             envelope,
@@ -212,6 +213,10 @@ impl<A: App + 'static> Performance<A> {
             let changes = self.world.judge().log().at(self.shown);
             self.app.agreed(&scene, self.shown, changes)?;
         }
+        scene.set_newest(newest);
+        if self.envelope.is_inside {
+            self.app.look(&self.world)?;
+        }
         let now = self.world.now();
         if now.since(self.looked) < LOOK {
             return Ok(());
@@ -219,8 +224,10 @@ impl<A: App + 'static> Performance<A> {
         self.looked = now;
         self.note_strikes();
         self.ceilings.look(&self.world)?;
+        let is_calm = self.faults.is_calm(&self.world);
+        scene.set_calm(is_calm);
         if self.envelope.is_inside {
-            self.progress.look(&self.world, self.faults.is_calm(&self.world))?;
+            self.progress.look(&self.world, is_calm)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use kvorum_core::ids::NodeId;
+use kvorum_core::ids::{NodeId, Revision};
 use kvorum_core::{Client, Time};
 
 use crate::rng::{Purpose, Rng, Stream};
@@ -40,6 +40,9 @@ pub(crate) struct Stage {
     /// Tasks that begin at the next opportunity.
     beginning: RefCell<Vec<Task>>,
     is_resting: Cell<bool>,
+    is_calm: Cell<bool>,
+    newest: Cell<Revision>,
+    drift_ppm: Cell<Option<u64>>,
     resting: RefCell<Vec<Waker>>,
     violation: RefCell<Option<Violation>>,
     counts: RefCell<BTreeMap<&'static str, u64>>,
@@ -59,6 +62,9 @@ impl Scene {
             node_count: Cell::new(0),
             beginning: RefCell::default(),
             is_resting: Cell::new(false),
+            is_calm: Cell::new(true),
+            newest: Cell::new(1),
+            drift_ppm: Cell::new(Some(0)),
             resting: RefCell::default(),
             violation: RefCell::default(),
             counts: RefCell::default(),
@@ -113,6 +119,17 @@ impl Scene {
             Pin::new(&mut sleep).poll(context).map(|()| None)
         })
         .await
+    }
+
+    /// The newest revision that any node had applied when the last step of the world was over.
+    pub fn newest(&self) -> Revision {
+        self.0.newest.get()
+    }
+
+    /// By how much clocks may be fast or slow in this run, in parts of a million; `None`: some clock does what
+    /// none may do, and nothing that counts time promises anything.
+    pub fn drift_ppm(&self) -> Option<u64> {
+        self.0.drift_ppm.get()
     }
 
     /// Begins another task, outside of every node: it lives until it is done or the run is over.
@@ -187,6 +204,23 @@ impl Scene {
 
     pub(crate) fn set_now(&self, now: Time) {
         self.0.now.set(now);
+    }
+
+    pub(crate) fn set_newest(&self, newest: Revision) {
+        self.0.newest.set(newest);
+    }
+
+    pub(crate) fn set_drift_ppm(&self, ppm: Option<u64>) {
+        self.0.drift_ppm.set(ppm);
+    }
+
+    pub(crate) fn set_calm(&self, is_calm: bool) {
+        self.0.is_calm.set(is_calm);
+    }
+
+    /// Whether nothing was wrong when it was last looked.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.0.is_calm.get()
     }
 
     pub(crate) fn set_node_count(&self, count: u64) {

@@ -76,6 +76,11 @@ impl Tasks {
         }
     }
 
+    /// None of them goes on.
+    pub(crate) fn clear(&mut self) {
+        self.all.clear();
+    }
+
     /// Paused nodes that something was held on since the last call: they are to be resumed one day.
     pub(crate) fn take_held(&mut self) -> BTreeSet<NodeId> {
         std::mem::take(&mut self.newly_held)

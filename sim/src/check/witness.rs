@@ -38,7 +38,7 @@ pub(crate) struct Witness {
     log: EventLog,
     seen_at: Vec<Time>,
     lease_facts: Vec<(Time, LeaseId, LeaseFact)>,
-    /// The revisions with which leases ended.
+    /// The revisions with which leases ended that had keys.
     lease_ends: BTreeMap<Revision, LeaseId>,
     deduplicated: u64,
 }
@@ -105,13 +105,17 @@ impl Witness {
         kind: EntryKind,
         data: &Bytes,
     ) -> Result<(), Violation> {
-        let before = self.state.revision();
         match kind {
             EntryKind::Command => {
+                let before = self.state.revision();
+                let ending = self.ending(at, data);
                 let applied = self.state.apply(at, data);
                 self.deduplicated += u64::from(applied.deduplicated);
                 if applied.result.is_ok() && !applied.deduplicated {
-                    self.note_leases(now, at, data, before);
+                    self.note_leases(now, at, data);
+                    for (revision, lease) in (before + 1..=self.state.revision()).zip(ending) {
+                        self.lease_ends.insert(revision, lease);
+                    }
                 }
             }
             EntryKind::Membership => self.state.apply_other(at, data),
@@ -125,17 +129,22 @@ impl Witness {
         self.note_events(now).map_err(|seen| broken(format!("entry {}: {seen}", at.index)))
     }
 
-    fn note_leases(&mut self, now: Time, at: LogPosition, data: &Bytes, before: Revision) {
+    /// The leases that an entry ends and that have keys, each of which takes a revision.
+    fn ending(&self, at: LogPosition, data: &Bytes) -> Vec<LeaseId> {
+        let ids = match Command::decode(data.clone()) {
+            Ok(Command { op: Some(Op::LeaseRevoke(revoke)), .. }) => vec![revoke.id],
+            Ok(Command { op: Some(Op::LeaseExpire(expire)), .. }) if expire.term == at.term => expire.ids,
+            _ => return Vec::new(),
+        };
+        ids.into_iter().filter(|id| !self.state.lease_keys(*id).is_empty()).collect()
+    }
+
+    fn note_leases(&mut self, now: Time, at: LogPosition, data: &Bytes) {
         let Ok(Command { op: Some(op), .. }) = Command::decode(data.clone()) else { return };
         let mut note = |id, fact| self.lease_facts.push((now, id, fact));
         match op {
             Op::LeaseGrant(grant) if grant.id != 0 => note(grant.id, LeaseFact::Granted(grant.ttl)),
-            Op::LeaseRevoke(revoke) => {
-                note(revoke.id, LeaseFact::Revoked);
-                if self.state.revision() > before {
-                    self.lease_ends.insert(self.state.revision(), revoke.id);
-                }
-            }
+            Op::LeaseRevoke(revoke) => note(revoke.id, LeaseFact::Revoked),
             Op::LeaseExpire(expire) if expire.term == at.term => {
                 expire.ids.iter().for_each(|&id| note(id, LeaseFact::Expired));
             }

@@ -193,7 +193,8 @@ impl Injector {
     /// that are out for good).
     pub fn is_calm(&self, world: &World) -> bool {
         let is_ahead = |todo: &Todo| matches!(todo, Todo::Begin(..));
-        let is_well = |node: &NodeId| self.lost.contains(node) || world.is_up(*node);
+        let is_well =
+            |node: &NodeId| self.lost.contains(node) || (world.is_up(*node) && !world.is_paused(*node));
         self.troubles.is_empty() && self.timers.values().all(is_ahead) && world.ids().iter().all(is_well)
     }
 

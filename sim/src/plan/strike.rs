@@ -31,6 +31,9 @@ impl Injector {
             return;
         }
         let nodes = self.whom(world, fault, trigger);
+        if nodes.is_empty() {
+            return;
+        }
         let struck = match self.strike_all(world, fault, &nodes) {
             Some(has_struck) => {
                 if has_struck {

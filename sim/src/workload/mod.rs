@@ -5,33 +5,50 @@
 //! | --- | --- |
 //! | `kv` | write, read and compare |
 //! | `sessions` | repeat a write until they know its end |
+//! | `watches` | watch |
+//! | `leases` | have leases |
+//! | `locks` | want the same lock, and the same leadership |
+//! | `heard` | what these saw, and its judges |
 //! | `record`, `convert` | what was asked and told, for the judge of histories |
 
 mod convert;
+mod heard;
 mod kv;
+mod leases;
+mod locks;
 mod record;
 mod sessions;
+mod watches;
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use kvorum_core::Config;
 use kvorum_core::config::AutoCompaction;
+use kvorum_core::ids::NodeId;
+use kvorum_core::{Client, Config};
 
 use crate::app::App;
 use crate::history::check_with_lease_ends;
 use crate::rng::{Purpose, Rng, Stream};
-use crate::scene::Scene;
+use crate::scene::{Scene, Task};
 use crate::violation::{Checker, Violation};
 use crate::world::World;
+use heard::Hearing;
 use kv::KvClient;
+use leases::LeaseClient;
+use locks::Contender;
 pub use record::{Recorded, Recorder};
 use sessions::SessionClient;
+use watches::Watcher;
 
 /// The workload of a seed.
 pub struct Workload {
     draw: Stream,
     recorder: Option<Recorder>,
     config: Option<Config>,
+    hearing: Option<Hearing>,
     load: Load,
 }
 
@@ -41,6 +58,11 @@ struct Load {
     pause: u64,
     kv: u64,
     sessions: u64,
+    watches: u64,
+    leases: u64,
+    /// Which of a thousand starts of a node bring a contender for the lock, and for the leadership.
+    locks: u64,
+    elections: u64,
 }
 
 impl Workload {
@@ -51,8 +73,12 @@ impl Workload {
             pause: draw.pick(&[60, 120, 120, 300, 1000]),
             kv: draw.between(1, 6),
             sessions: draw.between(0, 2),
+            watches: draw.between(1, 5),
+            leases: draw.between(0, 3),
+            locks: draw.pick(&[0, 500, 1000]),
+            elections: draw.pick(&[0, 0, 800]),
         };
-        Workload { draw, recorder: None, config: None, load }
+        Workload { draw, recorder: None, config: None, hearing: None, load }
     }
 }
 
@@ -95,6 +121,51 @@ impl App for Workload {
             let client = SessionClient { who, scene, recorder, draw, pause, config, values: 0 };
             client.scene.clone().spawn(client.run());
         }
+        let hearing = Hearing::new(scene, config.election_timeout);
+        let ears = hearing.ears.clone();
+        self.hearing = Some(hearing);
+        for who in 201..=200 + self.load.watches {
+            scene.spawn(Watcher::new(who, scene, &ears).run());
+        }
+        for who in 301..=300 + self.load.leases {
+            let (scene, recorder, pause) = (scene.clone(), recorder.clone(), self.load.pause * 2);
+            let (draw, ears) = (scene.chance(who), ears.clone());
+            let client = LeaseClient { who, scene, recorder, ears, draw, pause, values: 0 };
+            client.scene.clone().spawn(client.run());
+        }
+        if self.load.elections > 0 {
+            scene.spawn(locks::follow(401, scene.clone(), ears, scene.chance(401)));
+        }
+    }
+
+    fn node(&mut self, scene: &Scene, node: NodeId, client: Client) -> Task {
+        let Some(hearing) = &self.hearing else { return Box::pin(std::future::ready(())) };
+        let life = scene.life(node);
+        let contender = |kind: u64| {
+            let (scene, ears, client) = (scene.clone(), hearing.ears.clone(), client.clone());
+            let mut draw = scene.chance(1_000_000 * kind + 1000 * node + life);
+            let is_wanted = draw.chance(if kind == 1 { self.load.locks } else { self.load.elections });
+            (is_wanted, Contender { scene, ears, draw, client })
+        };
+        let (wants_lock, lock) = contender(1);
+        let (wants_lead, lead) = contender(2);
+        Box::pin(async move {
+            let lock = async {
+                if wants_lock {
+                    lock.lock().await
+                }
+            };
+            let lead = async {
+                if wants_lead {
+                    lead.lead().await
+                }
+            };
+            both(lock, lead).await;
+        })
+    }
+
+    fn look(&mut self, world: &World) -> Result<(), Violation> {
+        self.hearing.as_mut().map_or(Ok(()), |hearing| hearing.look(world))
     }
 
     fn is_idle(&self) -> bool {
@@ -102,6 +173,9 @@ impl App for Workload {
     }
 
     fn end(&mut self, world: &mut World) -> Result<(), Violation> {
+        if let Some(hearing) = &mut self.hearing {
+            hearing.finish(world)?;
+        }
         let Some(recorder) = &self.recorder else { return Ok(()) };
         let judge = world.judge();
         let summary = check_with_lease_ends(judge.log(), &recorder.ops(), judge.lease_ends());
@@ -111,7 +185,19 @@ impl App for Workload {
                 scene.add("deduplicated", judge.deduplicated());
                 Ok(())
             }
-            Err(broken) => Err(Violation::new(Checker::History, "L1", broken.to_string())),
+            Err(broken) => Err(Violation::new(Checker::History, broken.rule.sentence(), broken.to_string())),
         }
     }
+}
+
+/// Runs two things beside each other, until both are done.
+async fn both(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    let mut is_done = [false; 2];
+    poll_fn(|context| {
+        is_done[0] = is_done[0] || first.as_mut().poll(context).is_ready();
+        is_done[1] = is_done[1] || second.as_mut().poll(context).is_ready();
+        if is_done == [true; 2] { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }

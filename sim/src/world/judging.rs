@@ -35,6 +35,12 @@ impl World {
         Some(self.hosts.get(&node)?.process.as_ref()?.glance)
     }
 
+    /// Whether a running node stands still.
+    pub(crate) fn is_paused(&self, node: NodeId) -> bool {
+        let process = self.hosts.get(&node).and_then(|host| host.process.as_ref());
+        process.is_some_and(|process| process.paused_until > self.now)
+    }
+
     /// How much mail lies unread at a running node, and how many jobs wait for its disk.
     pub(crate) fn backlog(&self, node: NodeId) -> Option<(usize, usize)> {
         let process = self.hosts.get(&node)?.process.as_ref()?;
