@@ -130,7 +130,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "etcd 5230",
         does: "A write that was torn by a loss of power is called damage, and the node does not start.",
         file: "storage/src/file/scan.rs",
-        expected: Expected::Checkers(&[Checker::Panic]),
+        expected: Expected::Checkers(&[Checker::Liveness]),
         class: Class::A,
     },
     Plant {
@@ -138,7 +138,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "openraft 511",
         does: "The log is dropped when an image is begun, not when it is durable.",
         file: "core/src/node/upkeep.rs",
-        expected: Expected::Checkers(&[Checker::Panic, Checker::Durability]),
+        expected: Expected::Checkers(&[Checker::Durability, Checker::Liveness, Checker::Panic]),
         class: Class::B,
     },
     Plant {
@@ -210,7 +210,12 @@ pub const PLANTS: &[Plant] = &[
         twin: "R3",
         does: "The log on the disk is kept although the image superseded it.",
         file: "core/src/node/recover.rs",
-        expected: Expected::Checkers(&[Checker::Panic, Checker::Raft, Checker::Durability]),
+        expected: Expected::Checkers(&[
+            Checker::Durability,
+            Checker::Raft,
+            Checker::Liveness,
+            Checker::Panic,
+        ]),
         class: Class::B,
     },
     Plant {
@@ -565,7 +570,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "P28, Xline 6b627c4",
         does: "Deleting nothing takes a revision.",
         file: "core/src/state/store.rs",
-        expected: Expected::Checkers(&[Checker::History]),
+        expected: Expected::Checkers(&[Checker::History, Checker::Agreement]),
         class: Class::A,
     },
     Plant {
@@ -573,7 +578,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "L1",
         does: "A key that is created again does not say when.",
         file: "core/src/state/store.rs",
-        expected: Expected::Checkers(&[Checker::History, Checker::Panic]),
+        expected: Expected::Checkers(&[Checker::History, Checker::Watch, Checker::Panic]),
         class: Class::A,
     },
     Plant {
@@ -637,7 +642,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "L1",
         does: "A compaction removes keys that were not changed since.",
         file: "core/src/state/record.rs",
-        expected: Expected::Checkers(&[Checker::History, Checker::Panic]),
+        expected: Expected::Checkers(&[Checker::History, Checker::Watch, Checker::Panic]),
         class: Class::A,
     },
     Plant {

@@ -289,6 +289,7 @@ impl<A: App + 'static> Performance<A> {
         if !self.settle(CONVERGENCE, Performance::agrees)? {
             return slow("V1: at rest, all nodes agree on a leader and a state", self.describe());
         }
+        self.living().into_iter().try_for_each(|node| Ceilings::at_rest(&self.world, node))?;
         self.app.end(&mut self.world)
     }
 
