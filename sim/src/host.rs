@@ -79,6 +79,8 @@ pub(crate) struct Process {
     pub(crate) turn_at: Option<Time>,
     /// Its disk is at work.
     pub(crate) is_writing: bool,
+    /// What its disk is at takes until then.
+    pub(crate) disk_until: Time,
     /// It does nothing until then.
     pub(crate) paused_until: Time,
 }
@@ -121,6 +123,7 @@ impl Host {
             glance,
             turn_at: None,
             is_writing: false,
+            disk_until: Time::ZERO,
             paused_until: Time::ZERO,
         });
         Ok(())

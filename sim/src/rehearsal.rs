@@ -130,7 +130,9 @@ struct Performance<A> {
 impl<A: App + 'static> Performance<A> {
     fn new(mut world: World, plan: &Plan, app: A) -> Performance<A> {
         let mut draw = world.rng().stream(Purpose::Swarm, 3);
-        let segment_bytes = draw.pick(&[2_000, 16_000, 1 << 20]);
+        // Small segments, but not thousands of them: a directory that full is slow, here as elsewhere.
+        let most = world.ids().first().map_or(0, |node| world.config(*node).image_log_bytes);
+        let segment_bytes = draw.pick(&[2_000, 16_000, 1 << 20]).max(most / 50);
         world.set_storage_options(Options { segment_bytes, ..Options::default() });
         plan.set_up(&mut world);
         let envelope = plan.envelope();

@@ -526,6 +526,10 @@ impl World {
         let (least, most) = (least + host.slow_sync / 4, most + host.slow_sync);
         let spread = most.saturating_sub(least).as_nanos() as u64 + 1;
         let delay = least + Duration::from_nanos(rng.draw(Purpose::Sync, node, 0, host.syncs) % spread);
+        let until = self.now + delay;
+        if let Some(process) = &mut self.host(node).process {
+            process.disk_until = until;
+        }
         self.after(delay, Event::Disk(node, epoch));
     }
 

@@ -8,7 +8,7 @@ use kvorum_core::request::*;
 use kvorum_core::{Answer, Client, Error, Outcome as Fate, Result};
 
 use super::convert;
-use crate::history::{Op, Outcome, Request, Response};
+use crate::history::{Change, Delete, Op, Outcome, Put, Request, Response, Span};
 use crate::scene::Scene;
 use crate::timeline::{Lane, Told, What};
 
@@ -63,6 +63,24 @@ impl Recorder {
     /// Everything that was asked, in the order of its end.
     pub fn ops(&self) -> std::cell::Ref<'_, Vec<Op>> {
         self.book.ops.borrow()
+    }
+
+    /// Somebody asked for this change whose calls are not written down: it may have been.
+    pub(super) fn explain(&self, change: &Change) {
+        let request = match change.clone() {
+            Change::Put { key, value, lease } => Request::Put(Put { key, value, lease, ..Put::default() }),
+            Change::Delete { key } => Request::Delete(Delete { span: Span::one(key), prev_kv: false }),
+        };
+        self.book.ops.borrow_mut().push(Op {
+            client: 0,
+            attempt_of: None,
+            member: None,
+            incarnation: 0,
+            call: 0,
+            ret: u64::MAX,
+            request,
+            outcome: Outcome::Unknown,
+        });
     }
 
     /// A number for attempts that belong together.

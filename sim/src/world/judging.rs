@@ -1,5 +1,7 @@
 //! What the judge is shown, and what becomes of what it finds.
 
+use std::time::Duration;
+
 use kvorum_core::ids::NodeId;
 use kvorum_core::node::Glance;
 
@@ -7,6 +9,9 @@ use super::World;
 use crate::judge::Judge;
 use crate::scene::Scene;
 use crate::violation::Violation;
+
+/// A disk that takes longer for something is taken for stuck.
+const STUCK: Duration = Duration::from_millis(100);
 
 impl World {
     /// What has been seen of the cluster.
@@ -33,6 +38,12 @@ impl World {
     /// What a running node was after its last turn.
     pub(crate) fn glance(&self, node: NodeId) -> Option<Glance> {
         Some(self.hosts.get(&node)?.process.as_ref()?.glance)
+    }
+
+    /// Whether a running node's disk is at something that will take it a while yet.
+    pub(crate) fn is_disk_stuck(&self, node: NodeId) -> bool {
+        let process = self.hosts.get(&node).and_then(|host| host.process.as_ref());
+        process.is_some_and(|process| process.disk_until > self.now + STUCK)
     }
 
     /// Whether a running node stands still.

@@ -84,6 +84,10 @@ struct World {
     fail_next: Option<Operation>,
     capacity: Option<u64>,
     writes_after_failed_sync: u64,
+    /// Files with bytes that were not synced, or with a sync that failed, and their first names.
+    unsynced: BTreeMap<usize, Arc<str>>,
+    /// The first name of every file.
+    first_names: Vec<Arc<str>>,
     /// How many files were made, by what their names begin with.
     made: BTreeMap<String, u64>,
 }
@@ -108,6 +112,8 @@ impl FaultyDisk {
             fail_next: None,
             capacity: None,
             writes_after_failed_sync: 0,
+            unsynced: BTreeMap::new(),
+            first_names: Vec::new(),
             made: BTreeMap::new(),
         };
         FaultyDisk { world: Arc::new(Mutex::new(world)) }
@@ -217,6 +223,7 @@ impl FaultyDisk {
     pub fn put(&self, name: &str, bytes: &[u8]) {
         let mut world = self.world.lock();
         let at = world.inodes.len();
+        world.first_names.push(name.into());
         let inode = Inode { live: bytes.to_vec(), durable: bytes.to_vec(), ..Inode::default() };
         world.inodes.push(Arc::new(inode));
         world.names.insert(name.to_string(), at);
@@ -233,13 +240,17 @@ impl FaultyDisk {
     /// How much of the files whose names begin so would be missing if the power went now: sectors, and names.
     pub fn unsynced(&self, start: &str) -> usize {
         let world = self.world.lock();
-        let named = world.names.range(start.to_string()..).take_while(|(name, _)| name.starts_with(start));
-        let of_one = |(name, at): (&String, &usize)| {
+        let begins = |name: &str| name.starts_with(start);
+        let files = world.unsynced.iter().filter(|(_, name)| begins(name));
+        let sectors = files.map(|(at, _)| {
             let inode = &world.inodes[*at];
-            let is_new = world.durable_names.get(name) != Some(at);
-            inode.dirty.len() + usize::from(inode.distrusted) + usize::from(is_new)
-        };
-        named.map(of_one).sum()
+            inode.dirty.len() + usize::from(inode.distrusted)
+        });
+        let names = world.changes.iter().filter(|change| match change {
+            NameChange::Create(name, _) | NameChange::Rename(_, name) => begins(name),
+            NameChange::Remove(_) => false,
+        });
+        sectors.sum::<usize>() + names.count()
     }
 
     /// How many files there are, and how many bytes are in them.
@@ -270,6 +281,7 @@ impl World {
     }
 
     fn lose_power(&mut self, survivors: Survivors) {
+        self.unsynced.clear();
         let mut random = self.random.clone();
         self.inodes.iter_mut().for_each(|inode| Inode::lose_power(inode, survivors, &mut random));
         let changes = std::mem::take(&mut self.changes);
@@ -292,8 +304,9 @@ impl World {
     }
 
     fn sync_dir(&mut self) {
-        self.changes.clear();
-        self.durable_names = self.names.clone();
+        for change in std::mem::take(&mut self.changes) {
+            change.apply(&mut self.durable_names);
+        }
     }
 
     fn used(&self) -> u64 {

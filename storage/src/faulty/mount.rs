@@ -76,13 +76,20 @@ impl World {
             Fate::Done => (bytes.len(), None),
         };
         Arc::make_mut(&mut self.inodes[inode]).append(&bytes[..count]);
+        let name = self.first_names[inode].clone();
+        self.unsynced.entry(inode).or_insert(name);
         error.map_or(Ok(()), Err)
     }
 
     fn sync(&mut self, inode: usize) -> io::Result<()> {
         self.judge(inode);
         match self.begin(Operation::Sync) {
-            Fate::Done => Arc::make_mut(&mut self.inodes[inode]).sync(),
+            Fate::Done => {
+                Arc::make_mut(&mut self.inodes[inode]).sync();
+                if !self.inodes[inode].distrusted {
+                    self.unsynced.remove(&inode);
+                }
+            }
             Fate::Fails => {
                 Arc::make_mut(&mut self.inodes[inode]).fail_sync();
                 return Err(failure("input/output error (injected)"));
@@ -153,6 +160,7 @@ impl Disk for Mount {
         }
         let inode = world.inodes.len();
         world.inodes.push(Arc::default());
+        world.first_names.push(name.into());
         let kind = name.split('-').next().unwrap_or(name).to_string();
         *world.made.entry(kind).or_default() += 1;
         world.named(Operation::Create, |w| w.change(NameChange::Create(name.into(), inode)))?;
