@@ -130,7 +130,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "etcd 5230",
         does: "A write that was torn by a loss of power is called damage, and the node does not start.",
         file: "storage/src/file/scan.rs",
-        expected: Expected::Checkers(&[Checker::Liveness]),
+        expected: Expected::Checkers(&[Checker::Liveness, Checker::Panic]),
         class: Class::A,
     },
     Plant {
@@ -352,7 +352,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "V3",
         does: "Requests are taken in without a limit.",
         file: "core/src/node/mod.rs",
-        expected: Expected::Checkers(&[Checker::Ceiling]),
+        expected: Expected::Test {
+            target: "defences::who_waits_is_bounded",
+            because: "clients wait for their answers, so that few requests are under way",
+        },
         class: Class::B,
     },
     Plant {
@@ -360,7 +363,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "V3",
         does: "A leader proposes without a limit while nothing is agreed on.",
         file: "core/src/node/propose.rs",
-        expected: Expected::Checkers(&[Checker::Ceiling]),
+        expected: Expected::Test {
+            target: "defences::defence_7_what_is_not_agreed_on_is_bounded_by_bytes_of_everything",
+            because: "clients wait for their answers, so that little is under way",
+        },
         class: Class::B,
     },
     Plant {
@@ -428,7 +434,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "P15, etcd 9888",
         does: "A new leader begins every lease's time anew, whatever is noted.",
         file: "core/src/node/expiry.rs",
-        expected: Expected::Checkers(&[Checker::Lease]),
+        expected: Expected::Test {
+            target: "historic::leases::etcd_9888_a_lease_ends_although_leaders_change",
+            because: "what remains is noted once a minute, which is how long a run lasts",
+        },
         class: Class::B,
     },
     Plant {
@@ -436,7 +445,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "P15, etcd 17132",
         does: "What remains of a lease is noted once, and never again.",
         file: "core/src/node/expiry.rs",
-        expected: Expected::Checkers(&[Checker::Lease]),
+        expected: Expected::Test {
+            target: "historic::leases::etcd_13508_what_remains_is_noted_by_every_leader_and_survives_a_restart",
+            because: "what remains is noted once a minute, which is how long a run lasts",
+        },
         class: Class::B,
     },
     Plant {
@@ -543,7 +555,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "V3",
         does: "Sessions are never closed to make room.",
         file: "core/src/state/session.rs",
-        expected: Expected::Checkers(&[Checker::Ceiling]),
+        expected: Expected::Test {
+            target: "core::state::tests::session::the_session_used_longest_ago_goes_first",
+            because: "clients open few sessions, and the model of the state is the state itself",
+        },
         class: Class::B,
     },
     Plant {

@@ -218,12 +218,6 @@ impl World {
         &mut self.host(node).config
     }
 
-    /// How many bytes of log make an image due on a node, and how many are in a segment.
-    pub(crate) fn log_sizes(&self, node: NodeId) -> (usize, usize) {
-        let host = &self.hosts[&node];
-        (host.config.image_log_bytes as usize, host.options.segment_bytes as usize)
-    }
-
     /// Keeps note of what happens, for [`World::take_seen`].
     pub fn note_events(&mut self) {
         self.is_noting = true;

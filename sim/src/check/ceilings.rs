@@ -37,9 +37,6 @@ impl Ceilings {
         let size = |kind| of(kind).map(|(_, bytes)| bytes.len());
         let image = size("image").max().unwrap_or(0);
         let (image_log_bytes, segment) = world.log_sizes(node);
-        if std::env::var("X").is_ok() {
-            eprintln!("log {} image {image} ilb {image_log_bytes} seg {segment}", size("log").sum::<usize>());
-        }
         let most = 8 * image.max(image_log_bytes) + 4 * segment;
         below(node, "bytes are in the log at rest", size("log").sum(), most)
     }

@@ -157,7 +157,8 @@ impl Hearing {
         if now.since(self.looked) < Duration::from_millis(100) {
             return;
         }
-        if !world.scene().is_calm() || world.leader().is_none() {
+        let is_stuck = world.ids().into_iter().any(|node| world.is_disk_stuck(node));
+        if !world.scene().is_calm() || is_stuck || world.leader().is_none() {
             self.leases.held_up(moment(self.looked), moment(now));
         }
         self.looked = now;

@@ -155,7 +155,7 @@ impl KvClient {
                     RequestKind::DeleteRange(delete)
                 }
                 6 if depth < 1 && written.is_empty() => RequestKind::Txn(self.txn(depth + 1)),
-                6 | 7 if depth < 1 => RequestKind::Txn(self.look_back(&written)),
+                6 | 7 if depth < 1 && !written.is_empty() => RequestKind::Txn(self.look_back(&written)),
                 _ => RequestKind::Range(self.range()),
             };
             let is_last = matches!(request, RequestKind::Txn(_));
