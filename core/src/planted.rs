@@ -1,7 +1,7 @@
 //! Bugs that are planted on purpose, so that the rehearsal can be seen to find them
 //! (`sim/src/planted.rs` lists them).
 //!
-//! `planted!("name")` is a constant `false`, and what hangs on it is not even compiled, unless rustc was
+//! `planted!` of a name is a constant `false`, and what hangs on it is not even compiled, unless rustc was
 //! given `--cfg planted="name"` (that bug is in) or `--cfg planted="any"` (the bug that the environment
 //! variable `KVORUM_PLANTED` names is in: one build for all of them). No feature turns it on, so that nobody
 //! who depends on this crate can.
