@@ -419,7 +419,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A member that has not been heard counts as one that agrees.",
         file: "core/src/node/health.rs",
         expected: Expected::Test {
-            target: "defences::etcds_postmortem_who_does_not_answer_does_not_agree",
+            target: "historic::apply::etcd_postmortem_a_member_that_is_silent_agrees_with_nobody",
             because: "hurts only beside another bug, which a script plays",
         },
         class: Class::C,
