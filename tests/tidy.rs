@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// The modules of `kvorum-core`, from the ground up: each imports only from those above it in this list.
 const CORE: &[&str] = &[
     // 0: the ground
+    "planted",
     "ids",
     "error",
     "time",

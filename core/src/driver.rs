@@ -221,7 +221,7 @@ impl Driver {
         }
         self.woken.clear();
         self.shared.state.write().take_woken(&mut self.woken);
-        let forgotten = usize::from(cfg!(planted = "watch_not_woken") && !self.woken.is_empty());
+        let forgotten = usize::from(planted!("watch_not_woken") && !self.woken.is_empty());
         self.shared.hub.wake(&self.woken[forgotten..]);
     }
 
@@ -254,7 +254,7 @@ impl Driver {
         let Some(alive) = keeper.upgrade() else { return };
         match result {
             Ok(Reply::Lease { remaining_millis: Some(1..) }) => {
-                alive.renewed(if cfg!(planted = "keeper_counts_from_answer") { now } else { sent })
+                alive.renewed(if planted!("keeper_counts_from_answer") { now } else { sent })
             }
             Ok(_) => alive.lose(),
             // It may still be renewed in time: ask again soon.

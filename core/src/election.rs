@@ -53,7 +53,7 @@ pub async fn leader(client: &Client, name: &str) -> Result<Option<KeyValue>> {
     let oldest = RangeRequest::prefix(format!("{name}/"))
         .sorted_by(SortTarget::Create, SortOrder::Ascend)
         .with_limit(1);
-    let oldest = if cfg!(planted = "leader_read_locally") { oldest.local() } else { oldest };
+    let oldest = if planted!("leader_read_locally") { oldest.local() } else { oldest };
     Ok(client.range(oldest).await?.kvs.pop())
 }
 

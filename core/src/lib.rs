@@ -8,6 +8,10 @@
 //! handles ([`Client`], [`Watch`], [`Lease`], [`lock`], [`election`]) and the loop ([`driver`], [`disk`]).
 #![forbid(unsafe_code)]
 
+#[doc(hidden)]
+#[macro_use]
+pub mod planted;
+
 mod block;
 pub mod check;
 mod client;

@@ -37,7 +37,7 @@ impl Place {
     pub(crate) async fn queue(client: &Client, name: &str, lease: &Lease, value: Bytes) -> Result<Place> {
         let prefix = format!("{name}/");
         let key = Bytes::from(format!("{prefix}{:x}-{}", lease.id(), client.unique()));
-        let hung = if cfg!(planted = "lock_without_lease") { 0 } else { lease.id() };
+        let hung = if planted!("lock_without_lease") { 0 } else { lease.id() };
         let put = PutRequest { key: key.clone(), value, lease: hung, ..PutRequest::default() };
         let (client, lease) = (client.clone(), lease.id());
         let mut place = Place { client, key, created: 0, prefix, lease, is_left: false };
@@ -49,16 +49,12 @@ impl Place {
     /// Waits until nobody is before this place, then makes sure that it is still there.
     pub(crate) async fn wait(&self) -> Result<()> {
         while let (Some(before), revision) = self.before().await? {
-            if cfg!(planted = "lock_without_waiting") {
+            if planted!("lock_without_waiting") {
                 break;
             }
             self.gone(&before, revision).await?;
         }
-        if self.is_held().await? || cfg!(planted = "lock_not_looked_at_again") {
-            Ok(())
-        } else {
-            Err(self.lost())
-        }
+        if self.is_held().await? || planted!("lock_not_looked_at_again") { Ok(()) } else { Err(self.lost()) }
     }
 
     fn lost(&self) -> crate::Error {

@@ -209,11 +209,11 @@ impl Watch {
 
     fn end(&mut self, error: Error) -> Poll<Option<Result<WatchItem>>> {
         self.has_ended = true;
-        Poll::Ready((!cfg!(planted = "watch_ends_silently")).then_some(Err(error)))
+        Poll::Ready((!planted!("watch_ends_silently")).then_some(Err(error)))
     }
 
     fn pull(&mut self) -> Result<Option<WatchItem>> {
-        if cfg!(planted = "progress_overtakes_events") && std::mem::take(&mut self.is_progress_asked) {
+        if planted!("progress_overtakes_events") && std::mem::take(&mut self.is_progress_asked) {
             return Ok(Some(WatchItem::Progress(self.shared.state.read().revision())));
         }
         let pulled = loop {

@@ -1,7 +1,8 @@
 //! The bugs that can be planted in the product, one line each, and who is to find them.
 //!
 //! A checker that has never seen a bug proves nothing. Each plant stands in the real code behind
-//! `cfg!(planted = "name")` and costs nothing unless it is built in:
+//! `planted!("name")` (`core/src/planted.rs`) and costs nothing unless it is built in. `kvorum-sim planted`
+//! builds all of them at once and switches on one after the other. By hand, one alone:
 //!
 //! ```text
 //! RUSTFLAGS='--cfg planted="name"' cargo test -p kvorum-sim
@@ -21,7 +22,7 @@ use crate::violation::Checker;
 /// A bug that can be built in.
 #[derive(Clone, Copy, Debug)]
 pub struct Plant {
-    /// What stands in `cfg!(planted = "…")`.
+    /// What stands in `planted!("…")`.
     pub name: &'static str,
     /// Its row in SIMULATION.md or the promise that it breaks, and who has had it.
     pub twin: &'static str,
@@ -43,7 +44,8 @@ pub enum Expected {
     Checkers(&'static [Checker]),
     /// A test that plays it, because made-up runs cannot show it.
     Test {
-        /// Which: a target of this crate, or of the core.
+        /// Which: `core`, `storage` or `sim` and the path of one of its unit tests, or a file in `sim/tests`
+        /// and the test in it.
         target: &'static str,
         /// Why no run shows it.
         because: &'static str,
@@ -128,7 +130,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "etcd 5230",
         does: "A write that was torn by a loss of power is called damage, and the node does not start.",
         file: "storage/src/file/scan.rs",
-        expected: Expected::Checkers(&[Checker::Panic]),
+        expected: Expected::Checkers(&[Checker::Liveness, Checker::Panic]),
         class: Class::A,
     },
     Plant {
@@ -136,7 +138,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "openraft 511",
         does: "The log is dropped when an image is begun, not when it is durable.",
         file: "core/src/node/upkeep.rs",
-        expected: Expected::Checkers(&[Checker::Panic, Checker::Durability]),
+        expected: Expected::Checkers(&[Checker::Durability, Checker::Liveness, Checker::Panic]),
         class: Class::B,
     },
     Plant {
@@ -208,7 +210,12 @@ pub const PLANTS: &[Plant] = &[
         twin: "R3",
         does: "The log on the disk is kept although the image superseded it.",
         file: "core/src/node/recover.rs",
-        expected: Expected::Checkers(&[Checker::Panic, Checker::Raft, Checker::Durability]),
+        expected: Expected::Checkers(&[
+            Checker::Durability,
+            Checker::Raft,
+            Checker::Liveness,
+            Checker::Panic,
+        ]),
         class: Class::B,
     },
     Plant {
@@ -217,7 +224,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A leader that nobody answers goes on leading.",
         file: "core/src/node/recover.rs",
         expected: Expected::Test {
-            target: "scripts",
+            target: "scripts::the_cluster_says_what_it_said_when_somebody_read_it",
             because: "the answers after a healed one-way cut differ; safety does not",
         },
         class: Class::C,
@@ -228,7 +235,7 @@ pub const PLANTS: &[Plant] = &[
         does: "Whoever was cut off raises the term when it comes back.",
         file: "core/src/node/recover.rs",
         expected: Expected::Test {
-            target: "scripts",
+            target: "scripts::the_cluster_says_what_it_said_when_somebody_read_it",
             because: "a leader is deposed without need; nothing is lost by it",
         },
         class: Class::C,
@@ -327,7 +334,7 @@ pub const PLANTS: &[Plant] = &[
         does: "The refusal of an earlier term's leader ends a write that was sent to the next one.",
         file: "core/src/node/pending.rs",
         expected: Expected::Test {
-            target: "core --lib",
+            target: "core::node::pending::tests::a_late_refusal_does_not_end_what_was_sent_to_the_next_leader",
             because: "a refusal must overtake a change of leader and find the write under way again",
         },
         class: Class::C,
@@ -337,7 +344,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "C2",
         does: "After an image, a write with a session that was sent counts as never sent.",
         file: "core/src/node/pending.rs",
-        expected: Expected::Checkers(&[Checker::History]),
+        expected: Expected::Test {
+            target: "core::node::pending::tests::what_a_session_is_to_tell_is_unknown_until_it_does",
+            because: "a write must be sent, be skipped by an image and run out of time on one node, before its session ends",
+        },
         class: Class::C,
     },
     Plant {
@@ -345,7 +355,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "V3",
         does: "Requests are taken in without a limit.",
         file: "core/src/node/mod.rs",
-        expected: Expected::Checkers(&[Checker::Ceiling]),
+        expected: Expected::Test {
+            target: "defences::who_waits_is_bounded",
+            because: "clients wait for their answers, so that few requests are under way",
+        },
         class: Class::B,
     },
     Plant {
@@ -353,7 +366,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "V3",
         does: "A leader proposes without a limit while nothing is agreed on.",
         file: "core/src/node/propose.rs",
-        expected: Expected::Checkers(&[Checker::Ceiling]),
+        expected: Expected::Test {
+            target: "defences::defence_7_what_is_not_agreed_on_is_bounded_by_bytes_of_everything",
+            because: "clients wait for their answers, so that little is under way",
+        },
         class: Class::B,
     },
     Plant {
@@ -370,7 +386,7 @@ pub const PLANTS: &[Plant] = &[
         does: "What an earlier start of a member said is taken for its word of now.",
         file: "core/src/node/guard.rs",
         expected: Expected::Test {
-            target: "defences",
+            target: "defences::defence_9_what_an_earlier_start_said_is_dropped",
             because: "an earlier start's words do harm only to one whose disk went back",
         },
         class: Class::C,
@@ -381,7 +397,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A node whose disk lost acknowledged entries goes on.",
         file: "core/src/node/guard.rs",
         expected: Expected::Test {
-            target: "defences",
+            target: "defences::a_node_whose_disk_lost_what_it_had_acknowledged_halts",
             because: "needs a disk that goes back, which is outside what the product promises to survive",
         },
         class: Class::C,
@@ -392,7 +408,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A member that holds something else than the others is not told.",
         file: "core/src/node/health.rs",
         expected: Expected::Test {
-            target: "defences",
+            target: "defences::a_node_whose_state_differs_from_the_majoritys_halts",
             because: "hurts only beside another bug or a rotten disk",
         },
         class: Class::C,
@@ -403,7 +419,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A member that has not been heard counts as one that agrees.",
         file: "core/src/node/health.rs",
         expected: Expected::Test {
-            target: "defences",
+            target: "historic::apply::etcd_postmortem_a_member_that_is_silent_agrees_with_nobody",
             because: "hurts only beside another bug, which a script plays",
         },
         class: Class::C,
@@ -421,7 +437,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "P15, etcd 9888",
         does: "A new leader begins every lease's time anew, whatever is noted.",
         file: "core/src/node/expiry.rs",
-        expected: Expected::Checkers(&[Checker::Lease]),
+        expected: Expected::Test {
+            target: "historic::leases::etcd_9888_a_lease_ends_although_leaders_change",
+            because: "what remains is noted once a minute, which is how long a run lasts",
+        },
         class: Class::B,
     },
     Plant {
@@ -429,7 +448,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "P15, etcd 17132",
         does: "What remains of a lease is noted once, and never again.",
         file: "core/src/node/expiry.rs",
-        expected: Expected::Checkers(&[Checker::Lease]),
+        expected: Expected::Test {
+            target: "historic::leases::etcd_17132_what_remains_never_goes_up_with_a_new_leader",
+            because: "what remains is noted once a minute, which is how long a run lasts",
+        },
         class: Class::B,
     },
     Plant {
@@ -438,7 +460,7 @@ pub const PLANTS: &[Plant] = &[
         does: "An expiry counts in any term.",
         file: "core/src/state/apply.rs",
         expected: Expected::Test {
-            target: "core --lib",
+            target: "core::state::tests::lease::etcd_16822_a_deposed_leader_ends_no_lease",
             because: "no leader here proposes an expiry in another term than its own, so only a forged entry shows it",
         },
         class: Class::C,
@@ -464,7 +486,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "E1",
         does: "A renewal is acknowledged while the log says that less remains.",
         file: "core/src/node/leases.rs",
-        expected: Expected::Checkers(&[Checker::Lease]),
+        expected: Expected::Test {
+            target: "historic::leases::etcd_13508_what_remains_is_noted_by_every_leader_and_survives_a_restart",
+            because: "what remains is noted once a minute, which is how long a run lasts",
+        },
         class: Class::B,
     },
     Plant {
@@ -512,7 +537,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "E2, etcd 13508",
         does: "An image does not say what remains of a lease.",
         file: "core/src/state/image.rs",
-        expected: Expected::Checkers(&[Checker::Lease]),
+        expected: Expected::Test {
+            target: "historic::leases::etcd_13508_what_remains_is_noted_by_every_leader_and_survives_a_restart",
+            because: "what remains is noted once a minute, which is how long a run lasts",
+        },
         class: Class::B,
     },
     Plant {
@@ -536,7 +564,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "V3",
         does: "Sessions are never closed to make room.",
         file: "core/src/state/session.rs",
-        expected: Expected::Checkers(&[Checker::Ceiling]),
+        expected: Expected::Test {
+            target: "core::state::tests::session::the_session_used_longest_ago_goes_first",
+            because: "clients open few sessions, and the model of the state is the state itself",
+        },
         class: Class::B,
     },
     Plant {
@@ -552,7 +583,10 @@ pub const PLANTS: &[Plant] = &[
         twin: "H1, etcd 18667",
         does: "The hash chain does not cover answers.",
         file: "core/src/state/apply.rs",
-        expected: Expected::Test { target: "core --lib", because: "hurts only beside another bug" },
+        expected: Expected::Test {
+            target: "core::state::tests::kv::etcd_18667_the_hash_covers_answers_too",
+            because: "hurts only beside another bug",
+        },
         class: Class::C,
     },
     Plant {
@@ -560,7 +594,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "P28, Xline 6b627c4",
         does: "Deleting nothing takes a revision.",
         file: "core/src/state/store.rs",
-        expected: Expected::Checkers(&[Checker::History]),
+        expected: Expected::Checkers(&[Checker::History, Checker::Agreement]),
         class: Class::A,
     },
     Plant {
@@ -568,7 +602,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "L1",
         does: "A key that is created again does not say when.",
         file: "core/src/state/store.rs",
-        expected: Expected::Checkers(&[Checker::History, Checker::Panic]),
+        expected: Expected::Checkers(&[Checker::History, Checker::Watch, Checker::Panic]),
         class: Class::A,
     },
     Plant {
@@ -632,7 +666,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "L1",
         does: "A compaction removes keys that were not changed since.",
         file: "core/src/state/record.rs",
-        expected: Expected::Checkers(&[Checker::History, Checker::Panic]),
+        expected: Expected::Checkers(&[Checker::History, Checker::Watch, Checker::Panic]),
         class: Class::A,
     },
     Plant {
@@ -737,7 +771,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A watch splits a revision when it has enough.",
         file: "core/src/state/watch.rs",
         expected: Expected::Test {
-            target: "core --lib",
+            target: "core::state::tests::watch::a_revision_is_never_split",
             because: "needs a watch that is a thousand events behind",
         },
         class: Class::C,

@@ -337,12 +337,24 @@ impl<A: App + 'static> Performance<A> {
         if !self.settle(CONVERGENCE, Performance::agrees)? {
             return slow("V1: at rest, all nodes agree on a leader and a state", self.describe());
         }
+        self.living().into_iter().try_for_each(|node| Ceilings::at_rest(&self.world, node))?;
+        self.wiped_are_out()?;
         self.app.end(&mut self.world)
     }
 
     /// All nodes but those that are out for good.
     fn living(&self) -> Vec<NodeId> {
         self.world.ids().into_iter().filter(|node| !self.faults.lost().contains(node)).collect()
+    }
+
+    /// Whoever lost its memory has been told so by now. That it does harm takes an unlucky election; that it
+    /// takes part is enough.
+    fn wiped_are_out(&self) -> Result<(), Violation> {
+        let takes_part = |node: &&NodeId| self.world.is_up(**node) && self.world.why_halted(**node).is_none();
+        let Some(node) = self.faults.wiped().iter().find(takes_part) else { return Ok(()) };
+        let promised = "D4: whoever lost what it had vouched for takes part no more";
+        let seen = "its disk was lost, and it is a member like any other";
+        Err(Violation::new(Checker::Durability, promised, seen).on(*node))
     }
 
     fn agrees(&self) -> bool {

@@ -187,6 +187,23 @@ fn defence_11_forwarded_writes_are_applied_once_however_the_network_repeats_and_
 }
 
 #[test]
+fn who_waits_is_bounded() {
+    let mut world = World::new(13).nodes(1);
+    world.config(1).limits.pending = 3;
+    world.start_all();
+    world.wait_for_leader(10 * SECOND).unwrap();
+    world.hold_disk(1);
+    let client = world.client(1).unwrap();
+    let waiting: Vec<_> = (0..3).map(|_| client.put("k", "v")).collect();
+    let one_more = world.wait(client.put("k", "v"), SECOND).expect("at once").unwrap_err();
+    assert_eq!(*one_more.kind(), ErrorKind::Overloaded);
+    world.release_disk(1);
+    for answer in waiting {
+        world.wait(answer, 5 * SECOND).unwrap().unwrap();
+    }
+}
+
+#[test]
 fn defence_12_a_disk_error_halts_the_node_before_raft_hears_of_it() {
     let (mut world, leader) = led(12, 3);
     put(&mut world, leader, "before", "v");

@@ -29,7 +29,7 @@ fn in_the_code() -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for path in files {
         let text = std::fs::read_to_string(&path).expect("text");
-        for after in text.split("planted = \"").skip(1) {
+        for after in text.split("planted!(\"").skip(1) {
             let name = after.split('"').next().unwrap_or_default().to_string();
             let relative = path.strip_prefix(root()).expect("below the root");
             let file = relative.to_string_lossy().replace('\\', "/");
@@ -51,6 +51,21 @@ fn every_plant_has_its_row_and_every_row_its_plant() {
     }
 }
 
+/// Whether a function of that name is there: whether it fails with the bug is for the command to see.
+fn is_a_test(program: &str, test: &str) -> bool {
+    let mut files = Vec::new();
+    match program {
+        "core" | "storage" => sources(&root().join(program).join("src"), &mut files),
+        "sim" => sources(&root().join("sim/src"), &mut files),
+        file if root().join(format!("sim/tests/{file}.rs")).exists() => {
+            files.push(root().join(format!("sim/tests/{file}.rs")));
+        }
+        folder => sources(&root().join("sim/tests").join(folder), &mut files),
+    }
+    let head = format!("fn {test}(");
+    files.iter().any(|path| std::fs::read_to_string(path).expect("text").contains(&head))
+}
+
 #[test]
 fn names_are_given_once_and_somebody_is_to_find_each() {
     let names: BTreeSet<&str> = PLANTS.iter().map(|plant| plant.name).collect();
@@ -58,7 +73,12 @@ fn names_are_given_once_and_somebody_is_to_find_each() {
     for plant in PLANTS {
         match plant.expected {
             Expected::Checkers(checkers) => assert!(!checkers.is_empty(), "{}", plant.name),
-            Expected::Test { target, because } => assert!(!target.is_empty() && !because.is_empty()),
+            Expected::Test { target, because } => {
+                assert!(!because.is_empty(), "{}", plant.name);
+                let (program, path) = target.split_once("::").expect("a program and a test's path");
+                let test = path.rsplit("::").next().unwrap_or_default();
+                assert!(is_a_test(program, test), "{}: there is no test {target}", plant.name);
+            }
         }
         assert!(plant.does.ends_with('.') && !plant.twin.is_empty(), "{}", plant.name);
     }

@@ -128,7 +128,7 @@ impl Node {
             if entry.entry_type == EntryType::EntryNormal {
                 let applied = state.apply(position, &entry.data);
                 let is_earlier = |origin: &Origin| {
-                    cfg!(planted = "answer_for_earlier_start") && origin.node == self.identity.node
+                    planted!("answer_for_earlier_start") && origin.node == self.identity.node
                 };
                 let mine = applied
                     .origin

@@ -48,7 +48,7 @@ impl LeaseClock {
         for lease in leases {
             let ttl = seconds(lease.ttl);
             let noted = lease.remaining_millis.map(Duration::from_millis).filter(|noted| *noted < ttl);
-            let noted = noted.filter(|_| !cfg!(planted = "ignore_checkpoint"));
+            let noted = noted.filter(|_| !planted!("ignore_checkpoint"));
             let deadline = now + noted.unwrap_or(ttl);
             self.order.insert((deadline, lease.id));
             let running = Running { ttl, deadline, touched: now, noted: noted.is_some(), ending: None };
@@ -57,7 +57,7 @@ impl LeaseClock {
     }
 
     pub(super) fn stop(&mut self) {
-        if cfg!(planted = "keep_old_clock") {
+        if planted!("keep_old_clock") {
             return;
         }
         self.running.clear();
@@ -139,7 +139,7 @@ impl LeaseClock {
         let mut notes = Vec::new();
         for (&id, lease) in &mut self.running {
             let is_due = lease.ttl > CHECKPOINT_INTERVAL && now.since(lease.touched) >= CHECKPOINT_INTERVAL;
-            let is_due = is_due && !(cfg!(planted = "checkpoint_once") && lease.noted);
+            let is_due = is_due && !(planted!("checkpoint_once") && lease.noted);
             if !is_due || lease.ending.is_some() || lease.deadline <= now || notes.len() == PER_ENTRY {
                 continue;
             }

@@ -59,12 +59,12 @@ impl Guard {
         }
         let seen = self.seen.get(&envelope.from).copied();
         let directory = known.or(seen.map(|seen| seen.directory)).unwrap_or(envelope.directory);
-        let directory = if cfg!(planted = "believe_wiped_member") { envelope.directory } else { directory };
+        let directory = if planted!("believe_wiped_member") { envelope.directory } else { directory };
         if directory != envelope.directory {
             return Verdict::Wiped;
         }
         let newest = seen.filter(|seen| seen.directory == directory).map_or(0, |seen| seen.incarnation);
-        if envelope.incarnation < newest && !cfg!(planted = "believe_earlier_start") {
+        if envelope.incarnation < newest && !planted!("believe_earlier_start") {
             return Verdict::Earlier(newest);
         }
         self.seen.insert(envelope.from, Seen { directory, incarnation: envelope.incarnation });
@@ -179,7 +179,7 @@ fn heartbeat(from: NodeId, message: &RaftMessage, raft: &RawNode<Window>) -> Ver
         return Verdict::Drop("a malformed heartbeat");
     }
     let is_there = within_log(message.commit, raft).is_ok();
-    if message.term < raft.raft.term || is_there || cfg!(planted = "lost_log_unnoticed") {
+    if message.term < raft.raft.term || is_there || planted!("lost_log_unnoticed") {
         return Verdict::Pass;
     }
     // Whoever has just started knows no leader yet; and a leader knows what is stored here only from this

@@ -75,7 +75,7 @@ impl Node {
     pub(super) fn ask_lease(&mut self, token: Token, id: LeaseId, renew: bool) {
         if self.is_leader() {
             let question = LeaseQuestion { who: LeaseAsker::Client(token), id, renew, asked: self.now };
-            if cfg!(planted = "renew_without_proof") {
+            if planted!("renew_without_proof") {
                 return self.answer_lease(question);
             }
             return self.reads.push(self.now, Reader::Lease(question));
@@ -166,10 +166,10 @@ impl Node {
             let remaining = self.leases.clock.remaining(self.now, id).map(millis);
             return self.tell_lease(question.who, remaining);
         }
-        if self.leases.clock.is_ending(id) && !cfg!(planted = "renew_while_ending") {
+        if self.leases.clock.is_ending(id) && !planted!("renew_while_ending") {
             return self.leases.at_the_end.push(question);
         }
-        if self.leases.clock.is_noted(id) && !cfg!(planted = "renew_leaves_note") {
+        if self.leases.clock.is_noted(id) && !planted!("renew_leaves_note") {
             return self.take_note_back(question);
         }
         let ttl = self.leases.clock.renew(question.asked, id).map(millis);

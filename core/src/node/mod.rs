@@ -140,12 +140,12 @@ impl Node {
     fn on_request(&mut self, token: Token, request: Request) {
         let limit = self.config.limits.pending;
         let waiting = self.pending.len() + self.reads.len() + self.leases.waiting();
-        if waiting >= limit && !cfg!(planted = "pending_without_bound") {
+        if waiting >= limit && !planted!("pending_without_bound") {
             return self.reply(token, Err(ErrorKind::Overloaded.into()));
         }
         match request {
             Request::Write(write) => self.on_write(token, write),
-            Request::Read if cfg!(planted = "read_without_index") => self.reply(token, Ok(Reply::Readable)),
+            Request::Read if planted!("read_without_index") => self.reply(token, Ok(Reply::Readable)),
             Request::Read => self.reads.push(self.now, read::Reader::Client(token)),
             Request::KeepAlive(id) => self.ask_lease(token, id, true),
             Request::TimeToLive(id) => self.ask_lease(token, id, false),
@@ -222,7 +222,7 @@ impl Node {
         let was_me = self.led.is_me;
         self.led = led;
         self.reads.retry_all();
-        if cfg!(planted = "resend_unsettled") {
+        if planted!("resend_unsettled") {
             self.pending.term_applied(led.term);
         }
         self.forwarded.clear();

@@ -29,7 +29,7 @@ pub(super) struct Waiting {
 impl Waiting {
     /// Whether it may have been applied, or may still be.
     pub(super) fn may_happen(&self) -> bool {
-        (self.sent.is_some() && !cfg!(planted = "call_timeout_refusal")) || self.may_have_happened
+        (self.sent.is_some() && !planted!("call_timeout_refusal")) || self.may_have_happened
     }
 }
 
@@ -91,7 +91,7 @@ impl Pending {
     /// Ends the wait of one that the leader of `term` did not propose. One that was sent to a later leader
     /// meanwhile is not meant: the refusal was late.
     pub(super) fn refuse(&mut self, request: u64, term: Term) -> Option<Waiting> {
-        let is_meant = self.get_mut(request)?.sent == Some(term) || cfg!(planted = "believe_late_refusal");
+        let is_meant = self.get_mut(request)?.sent == Some(term) || planted!("believe_late_refusal");
         if is_meant { self.take(request) } else { None }
     }
 
@@ -165,7 +165,7 @@ impl Pending {
                 (Some(_), false) => lost.extend(self.take(request)),
                 (Some(_), true) => {
                     waiting.sent = None;
-                    waiting.may_have_happened = !cfg!(planted = "forget_it_was_sent");
+                    waiting.may_have_happened = !planted!("forget_it_was_sent");
                     self.unsent.push_back(request);
                 }
                 (None, _) => {}

@@ -51,7 +51,7 @@ impl Forwarded {
             return false;
         }
         let seen = self.seen.entry(who).or_default();
-        let is_new = seen.insert(request) || cfg!(planted = "take_repeated_forward");
+        let is_new = seen.insert(request) || planted!("take_repeated_forward");
         if seen.len() > REMEMBERED
             && let Some(lowest) = seen.pop_first()
         {
@@ -91,7 +91,7 @@ impl Node {
         let mut room = self.config.limits.uncommitted_bytes.saturating_sub(self.applied.uncommitted());
         while let Some(size) = self.pending.next_size() {
             // One always fits, lest a large one wait for ever.
-            let is_full = size as u64 > room && !cfg!(planted = "uncommitted_without_bound");
+            let is_full = size as u64 > room && !planted!("uncommitted_without_bound");
             if is_full && (self.applied.uncommitted() > 0 || !commands.is_empty()) {
                 break;
             }
@@ -171,7 +171,7 @@ impl Node {
 
     /// A peer's commands. Its clients learn what became of them from the log, unless they are refused here.
     pub(super) fn on_forward(&mut self, from: NodeId, incarnation: Incarnation, forward: Forward) {
-        let is_meant = forward.term == self.raft.raft.term || cfg!(planted = "take_forward_in_later_term");
+        let is_meant = forward.term == self.raft.raft.term || planted!("take_forward_in_later_term");
         if !self.is_leader() || !is_meant {
             return;
         }

@@ -102,7 +102,7 @@ impl Reads {
         if self.queued.is_empty() || self.rounds.len() >= ROUNDS {
             return None;
         }
-        if !cfg!(planted = "reuse_read_context") || self.counter == 0 {
+        if !planted!("reuse_read_context") || self.counter == 0 {
             self.counter += 1;
         }
         let readers = std::mem::take(&mut self.queued);
@@ -128,7 +128,7 @@ impl Reads {
     pub(super) fn ready(&mut self, applied: Index) -> Vec<Reader> {
         let mut ready = Vec::new();
         self.proven.retain_mut(|(index, readers)| {
-            let is_ready = *index <= applied || cfg!(planted = "read_before_applied");
+            let is_ready = *index <= applied || planted!("read_before_applied");
             if is_ready {
                 ready.extend(readers.drain(..).map(|waiting| waiting.reader));
             }
@@ -140,7 +140,7 @@ impl Reads {
     /// Rounds that nobody answered are asked for again, under new contexts.
     pub(super) fn retry_overdue(&mut self, now: Time) {
         let retry = self.retry;
-        self.requeue(|round| now.since(round.asked) >= retry && !cfg!(planted = "lost_read_not_asked_again"));
+        self.requeue(|round| now.since(round.asked) >= retry && !planted!("lost_read_not_asked_again"));
     }
 
     /// Leader, role or term changed: whatever was asked may never be answered.
@@ -152,7 +152,7 @@ impl Reads {
         let queued = &mut self.queued;
         self.rounds.retain_mut(|round| {
             let again = again(round);
-            if again && !cfg!(planted = "forget_readers") {
+            if again && !planted!("forget_readers") {
                 queued.append(&mut round.readers);
             }
             !again
@@ -198,7 +198,7 @@ impl Node {
         if let Some(context) = self.reads.ask(self.now) {
             let raft = &self.raft.raft;
             let is_too_early = self.is_leader() && !raft.commit_to_current_term();
-            if cfg!(planted = "read_before_first_commit") && is_too_early {
+            if planted!("read_before_first_commit") && is_too_early {
                 return self.reads.proven(&context, raft.raft_log.committed);
             }
             self.raft.read_index(context);

@@ -116,10 +116,10 @@ impl Node {
             self.held.open(ticket);
             self.outputs.push_back(Output::Persist(ticket, batch));
         }
-        if cfg!(planted = "count_before_sync") {
+        if planted!("count_before_sync") {
             self.raft.on_persist_ready(ticket);
         }
-        if cfg!(planted = "send_before_sync") {
+        if planted!("send_before_sync") {
             return self.send_all(later);
         }
         if let Some(free) = self.held.hold(later) {
@@ -132,7 +132,7 @@ impl Node {
     pub(super) fn on_persisted(&mut self, ticket: Ticket) {
         let released = self.held.release(ticket);
         self.raft.on_persist_ready(ticket);
-        if cfg!(planted = "commit_without_quorum") && self.is_leader() {
+        if planted!("commit_without_quorum") && self.is_leader() {
             let own = self.raft.raft.raft_log.persisted;
             self.raft.raft.raft_log.commit_to(own);
         }

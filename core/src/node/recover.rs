@@ -101,7 +101,7 @@ fn rebuild(config: &Config, recovered: Recovered, image: Option<ImageMeta>) -> R
     let Recovered { mut hard_state, base, entries, .. } = recovered;
     check_consecutive(base, &entries)?;
     let start = image.as_ref().map_or(LogPosition::default(), |image| image.position);
-    let keeps_log = goes_on(base, &entries, start) || cfg!(planted = "keep_log_under_image");
+    let keeps_log = goes_on(base, &entries, start) || planted!("keep_log_under_image");
     if !keeps_log && base.index > start.index {
         return Err(misfit(format!(
             "the log begins behind entry {}, the newest image ends at {}",
@@ -155,7 +155,7 @@ fn mend(mut hard: HardState, image: LogPosition, last: LogPosition) -> Result<Ha
     }
     // Entries may have become durable without the term that was written along with them. Nothing was
     // promised in that term, or it would be here.
-    if hard.term < last.term || cfg!(planted = "term_from_log") {
+    if hard.term < last.term || planted!("term_from_log") {
         hard.term = last.term;
         hard.vote = 0;
     }
@@ -164,7 +164,7 @@ fn mend(mut hard: HardState, image: LogPosition, last: LogPosition) -> Result<Ha
 
 fn raft_node(config: &Config, window: Window, applied: LogPosition) -> Result<RawNode<Window>> {
     let ticks = timing::Timing::new(config, Time::ZERO).election_ticks();
-    let skipped = u64::from(cfg!(planted = "restart_skips_entry"));
+    let skipped = u64::from(planted!("restart_skips_entry"));
     let raft = raft::Config {
         id: config.node,
         election_tick: ticks,
@@ -172,8 +172,8 @@ fn raft_node(config: &Config, window: Window, applied: LogPosition) -> Result<Ra
         applied: (applied.index + skipped).min(window.hard_state().commit),
         max_size_per_msg: MESSAGE_BYTES,
         max_inflight_msgs: INFLIGHT,
-        check_quorum: !cfg!(planted = "no_check_quorum"),
-        pre_vote: !cfg!(planted = "no_pre_vote"),
+        check_quorum: !planted!("no_check_quorum"),
+        pre_vote: !planted!("no_pre_vote"),
         read_only_option: raft::ReadOnlyOption::Safe,
         batch_append: true,
         max_committed_size_per_ready: APPLY_BYTES,

@@ -141,7 +141,7 @@ impl Node {
         }
         self.upkeep.saving = Some(self.applied.position().index);
         self.applied.log_bytes = 0;
-        if cfg!(planted = "drop_log_before_image") {
+        if planted!("drop_log_before_image") {
             self.outputs.push_back(Output::DropLog(self.applied.position().index));
         }
         self.outputs.push_back(Output::SaveImage { voters: self.config.voters.clone() });
@@ -156,7 +156,7 @@ impl Node {
             return;
         }
         // The entry at the image is kept: it shows that the log goes on from there.
-        if !cfg!(planted = "log_without_bound") {
+        if !planted!("log_without_bound") {
             self.outputs.push_back(Output::DropLog(meta.position.index.saturating_sub(1)));
         }
         self.raft.mut_store().set_image(meta);

@@ -29,7 +29,7 @@ pub(super) fn raft_entry(entry: LogEntry) -> Entry {
 }
 
 pub(super) fn hard_state(hard: &RaftHardState) -> HardState {
-    let vote = if cfg!(planted = "vote_not_written") { 0 } else { hard.vote };
+    let vote = if planted!("vote_not_written") { 0 } else { hard.vote };
     HardState { term: hard.term, vote, commit: hard.commit }
 }
 

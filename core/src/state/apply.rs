@@ -118,7 +118,7 @@ impl State {
         if let Some(tag) = tag {
             self.sessions.keep(tag, &scratch[effects..]);
         }
-        let hashed = if cfg!(planted = "hash_skips_answers") { &scratch[..effects] } else { &scratch[..] };
+        let hashed = if planted!("hash_skips_answers") { &scratch[..effects] } else { &scratch[..] };
         self.hash = super::hash::next(&self.hash, self.applied, super::hash::COMMAND, data, hashed);
         // A rare large answer must not occupy memory for ever.
         scratch.shrink_to(64 << 10);
@@ -159,9 +159,9 @@ impl State {
         let lease = if r.ignore_lease { Change::Keep } else { Change::Set(r.lease) };
         let (before, after) = self.store.put(&r.key, value, lease);
         let old_lease = before.as_ref().map_or(0, |before| before.lease);
-        let left = if cfg!(planted = "old_lease_keeps_key") { 0 } else { old_lease };
+        let left = if planted!("old_lease_keeps_key") { 0 } else { old_lease };
         self.leases.transfer(&r.key, left, after.lease);
-        let shown = if cfg!(planted = "prev_kv_from_after") { Some(after) } else { before };
+        let shown = if planted!("prev_kv_from_after") { Some(after) } else { before };
         let prev_kv = shown.filter(|_| r.prev_kv).map(|before| before.pair());
         PutResponse { header: Some(header(self.store.working_revision())), prev_kv }
     }
@@ -211,7 +211,7 @@ impl State {
 
     fn lease_grant(&mut self, at: LogPosition, r: &LeaseGrantRequest) -> Result<LeaseGrantResponse> {
         self.refuse_growth()?;
-        let local = if cfg!(planted = "lease_id_from_local") { self.watches.len() as u64 } else { 0 };
+        let local = if planted!("lease_id_from_local") { self.watches.len() as u64 } else { 0 };
         let id = if r.id == 0 { self.leases.free_id(self.cluster, at.index + local) } else { r.id };
         if !self.leases.grant(id, r.ttl, None) {
             return Err(ErrorKind::LeaseExists { id }.into());
@@ -228,7 +228,7 @@ impl State {
     }
 
     fn lease_expire(&mut self, at: LogPosition, r: &LeaseExpire) -> Response {
-        if r.term == at.term || cfg!(planted = "expire_ignores_term") {
+        if r.term == at.term || planted!("expire_ignores_term") {
             for &id in &r.ids {
                 self.end_lease(id);
             }
@@ -248,7 +248,7 @@ impl State {
     /// Ends a lease: all its keys go in one revision, in key order. False: there is no such lease.
     fn end_lease(&mut self, id: LeaseId) -> bool {
         let Some(keys) = self.leases.end(id) else { return false };
-        for key in keys.into_iter().filter(|_| !cfg!(planted = "keys_outlive_lease")) {
+        for key in keys.into_iter().filter(|_| !planted!("keys_outlive_lease")) {
             self.store.delete(key.as_slice());
         }
         self.store.commit();
@@ -274,7 +274,7 @@ impl State {
     /// from sizes that the log makes, never from a disk's: all members decide alike.
     fn has_grown(&mut self) {
         let quota = self.settings.quota_bytes;
-        let local = if cfg!(planted = "quota_counts_watches") { 4096 * self.watches.len() as u64 } else { 0 };
+        let local = if planted!("quota_counts_watches") { 4096 * self.watches.len() as u64 } else { 0 };
         self.no_space |= quota > 0 && self.store.size.bytes + local > quota;
     }
 }

@@ -53,7 +53,7 @@ impl Store {
             if self.log.first() > self.compacted || !self.sweep_first(&mut budget) {
                 break;
             }
-            if self.log.first() == self.compacted && !cfg!(planted = "drop_event_at_compaction") {
+            if self.log.first() == self.compacted && !planted!("drop_event_at_compaction") {
                 self.sweep.finished = self.compacted;
             } else {
                 self.log.pop();

@@ -124,7 +124,7 @@ impl ImageCut {
     /// the chunk is long enough; returns the position of the last one.
     fn write(&mut self, history: &History, mut done: Option<(Revision, u32)>) -> Option<(Revision, u32)> {
         for (record, next) in history.after(done.unwrap_or_default()) {
-            if record.modified > self.revision - i64::from(cfg!(planted = "cut_misses_last_revision")) {
+            if record.modified > self.revision - i64::from(planted!("cut_misses_last_revision")) {
                 break;
             }
             if !record.is_kept(next.map(|next| &**next), self.compacted) {
@@ -223,16 +223,14 @@ impl State {
             cut.push(Some(Piece::Member(frame::Member { node, directory })));
         }
         for (id, lease) in self.leases.iter() {
-            let remaining = lease.remaining.filter(|_| !cfg!(planted = "image_loses_checkpoints"));
+            let remaining = lease.remaining.filter(|_| !planted!("image_loses_checkpoints"));
             let ttl = lease.ttl;
             cut.push(Some(Piece::Lease(frame::Lease { id, ttl, remaining })));
         }
         for (id, session) in self.sessions.iter() {
             let (used, floor) = (session.used, session.floor);
             cut.push(Some(Piece::Session(frame::Session { id, used, floor })));
-            for (&sequence, answer) in
-                session.answers.iter().filter(|_| !cfg!(planted = "image_loses_answers"))
-            {
+            for (&sequence, answer) in session.answers.iter().filter(|_| !planted!("image_loses_answers")) {
                 let answer = answer.clone();
                 cut.push(Some(Piece::Answer(frame::Answer { sequence, answer })));
             }

@@ -120,7 +120,7 @@ impl<'a> Span<'a> {
     pub(super) fn bounds(self) -> (Bound<&'a [u8]>, Bound<&'a [u8]>) {
         match self {
             Span::Single(only) => (Bound::Included(only), Bound::Included(only)),
-            Span::Between(start, end) if cfg!(planted = "range_includes_end") => {
+            Span::Between(start, end) if planted!("range_includes_end") => {
                 (Bound::Included(start), Bound::Included(end))
             }
             Span::Between(start, end) => (Bound::Included(start), Bound::Excluded(end)),

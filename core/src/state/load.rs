@@ -267,7 +267,7 @@ impl ImageLoader {
         }
         self.state.store.live += 1;
         ensure(newest.lease == 0 || self.state.leases.contains(newest.lease), "a key has an unknown lease")?;
-        if !cfg!(planted = "image_loses_lease_keys") {
+        if !planted!("image_loses_lease_keys") {
             self.state.leases.transfer(key.as_slice(), 0, newest.lease);
         }
         Ok(())
@@ -289,7 +289,7 @@ impl ImageLoader {
         ensure(*applied == meta.position && *hash == meta.hash, "it is another image")?;
         // From a sorted list a map is built at once, with full nodes.
         store.keys = std::mem::take(&mut self.keys).into_iter().collect();
-        if cfg!(planted = "revision_from_live_keys") {
+        if planted!("revision_from_live_keys") {
             let live = store.keys.values().filter_map(History::live);
             store.revision = live.map(|record| record.modified).max().unwrap_or(FIRST_REVISION);
         }

@@ -211,15 +211,15 @@ impl State {
     pub fn install(&mut self, loaded: State) {
         let before = self.store.revision;
         let old = std::mem::replace(self, loaded);
-        if cfg!(planted = "old_keys_survive_image") {
+        if planted!("old_keys_survive_image") {
             old.store
                 .keys
                 .into_iter()
                 .for_each(|(key, history)| _ = self.store.keys.entry(key).or_insert(history));
         }
         self.watches = old.watches;
-        let before = if cfg!(planted = "replay_after_image") { 1 } else { before };
-        if !cfg!(planted = "image_passes_watches_by") {
+        let before = if planted!("replay_after_image") { 1 } else { before };
+        if !planted!("image_passes_watches_by") {
             self.watches.resume_behind(before, self.store.revision);
         }
         self.leases.replace(old.leases);

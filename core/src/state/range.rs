@@ -53,7 +53,7 @@ impl Store {
         // One more than asked for shows whether there are more.
         let fetch = if r.count_only { 0 } else { fetch_limit(r) };
         let records: Vec<&Arc<Record>> = live.by_ref().take(fetch).collect();
-        let rest = if cfg!(planted = "count_ends_at_limit") && fetch > 0 { 0 } else { live.count() };
+        let rest = if planted!("count_ends_at_limit") && fetch > 0 { 0 } else { live.count() };
         let count = records.len() + rest;
         answer(header, r, records, i64::try_from(count).unwrap_or(i64::MAX))
     }
@@ -69,7 +69,7 @@ fn fetch_limit(r: &RangeRequest) -> usize {
     if r.limit <= 0 || filtered || r.sort_order != SortOrder::None as i32 {
         return usize::MAX;
     }
-    let more = usize::from(!cfg!(planted = "limit_hides_more"));
+    let more = usize::from(!planted!("limit_hides_more"));
     usize::try_from(r.limit).unwrap_or(usize::MAX).saturating_add(more)
 }
 

@@ -106,8 +106,8 @@ impl Record {
         self.modified >= compacted
             || !self.is_tombstone()
                 && match next {
-                    Some(next) => next.modified > compacted && !cfg!(planted = "compact_what_is_readable"),
-                    None => !cfg!(planted = "compact_the_newest"),
+                    Some(next) => next.modified > compacted && !planted!("compact_what_is_readable"),
+                    None => !planted!("compact_the_newest"),
                 }
     }
 }

@@ -86,7 +86,7 @@ impl Sessions {
     /// Closes the sessions used longest ago until no more than `max` are left.
     pub(super) fn shrink(&mut self, max: u64) {
         let max = if max == 0 { DEFAULT_MAX_SESSIONS } else { max };
-        while self.all.len() as u64 > max && !cfg!(planted = "sessions_without_bound") {
+        while self.all.len() as u64 > max && !planted!("sessions_without_bound") {
             let Some((_, id)) = self.by_use.pop_first() else { return };
             self.all.remove(&id);
         }
@@ -127,7 +127,7 @@ impl Session {
         if sequence < self.floor || sequence - self.floor > WINDOW {
             return Verdict::Refused(refused.into());
         }
-        let others = cfg!(planted = "answer_of_another_number") && self.answers.contains_key(&sequence);
+        let others = planted!("answer_of_another_number") && self.answers.contains_key(&sequence);
         match self.answers.get(if others {
             self.answers.keys().next().unwrap_or(&sequence)
         } else {

@@ -115,7 +115,7 @@ impl Store {
         let live = before.as_ref().filter(|before| !before.is_tombstone());
         let place = Place {
             sub,
-            create: match cfg!(planted = "create_not_reset") {
+            create: match planted!("create_not_reset") {
                 true => before.as_ref().map_or(modified, |before| before.create.max(2)),
                 false => live.map_or(modified, |live| live.create),
             },
@@ -156,11 +156,11 @@ impl Store {
 
     /// Ends the revision under way, if anything was written, and returns what was.
     pub(super) fn commit(&mut self) -> &[Arc<Record>] {
-        if self.changes.is_empty() && !cfg!(planted = "delete_nothing_bumps") {
+        if self.changes.is_empty() && !planted!("delete_nothing_bumps") {
             return &[];
         }
         self.revision += 1;
-        if cfg!(planted = "swap_changes_of_revision") {
+        if planted!("swap_changes_of_revision") {
             self.changes.reverse();
         }
         self.log.push(&mut self.changes);

@@ -65,7 +65,7 @@ impl Path {
 }
 
 fn branch(txn: &TxnRequest, holds: bool) -> &[RequestOp] {
-    if holds != cfg!(planted = "swap_branches") { &txn.success } else { &txn.failure }
+    if holds != planted!("swap_branches") { &txn.success } else { &txn.failure }
 }
 
 impl State {
@@ -130,7 +130,7 @@ impl State {
 
     /// Does what is on the path. It was checked: nothing can fail.
     pub(super) fn execute(&mut self, path: &mut Path, txn: &TxnRequest) -> TxnResponse {
-        let (succeeded, ops) = match cfg!(planted = "txn_sees_own_writes") {
+        let (succeeded, ops) = match planted!("txn_sees_own_writes") {
             true => Path::of(&self.store, txn).unwrap_or_default().branch(txn),
             false => path.branch(txn),
         };

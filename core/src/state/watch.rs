@@ -129,7 +129,7 @@ impl Target {
 
     /// Whether a kind of change is wanted.
     fn wants(&self, is_delete: bool) -> bool {
-        if is_delete { !self.no_delete || cfg!(planted = "filter_forgotten") } else { !self.no_put }
+        if is_delete { !self.no_delete || planted!("filter_forgotten") } else { !self.no_put }
     }
 
     fn matches(&self, record: &Record) -> bool {
@@ -316,8 +316,8 @@ impl State {
         let mut pull = Pull { store: &self.store, max_events, max_bytes, pulled: Pulled::default() };
         let mut stopped = None;
         if pending != 0 {
-            let from = if cfg!(planted = "replay_after_image") { pending } else { pending.max(c.next) };
-            if from < self.store.compacted && !cfg!(planted = "watch_skips_compacted") {
+            let from = if planted!("replay_after_image") { pending } else { pending.max(c.next) };
+            if from < self.store.compacted && !planted!("watch_skips_compacted") {
                 return Err(self.store.compacted_error(from));
             }
             stopped = pull.scan(c, from, watcher.map_or(0, |watcher| watcher.last));
@@ -369,8 +369,7 @@ impl Pull<'_> {
             let full = !self.pulled.events.is_empty()
                 && (self.pulled.events.len() >= self.max_events || bytes >= self.max_bytes);
             for record in records.iter().filter(|record| c.target.matches(record)) {
-                let is_split =
-                    cfg!(planted = "split_revision") && self.pulled.events.len() >= self.max_events;
+                let is_split = planted!("split_revision") && self.pulled.events.len() >= self.max_events;
                 if full || is_split {
                     return Some(revision);
                 }
@@ -395,7 +394,7 @@ impl Store {
     /// The pair as it was before a revision that changed it, unless that is compacted. Whether it happens to
     /// be in memory still must not matter.
     fn before(&self, record: &Record) -> Option<&Record> {
-        let revision = record.modified - i64::from(!cfg!(planted = "watch_shows_itself_before"));
+        let revision = record.modified - i64::from(!planted!("watch_shows_itself_before"));
         // A first version has none before it, even where its transaction deleted the key just before.
         if revision < self.compacted || record.version == 1 {
             return None;

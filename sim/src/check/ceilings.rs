@@ -29,6 +29,19 @@ impl Ceilings {
         Ok(())
     }
 
+    /// When nothing goes on any more, a log is little longer than what it takes to make another image due. (While
+    /// disks stand still or are full, it may be any longer.)
+    pub(crate) fn at_rest(world: &World, node: NodeId) -> Result<(), Violation> {
+        let files = world.disk(node).files();
+        let of = |kind: &'static str| files.iter().filter(move |(name, _)| name.starts_with(kind));
+        let size = |kind| of(kind).map(|(_, bytes)| bytes.len());
+        let image = size("image").max().unwrap_or(0);
+        let (image_log_bytes, segment) = world.log_sizes(node);
+        // Small entries take a sector each, several times what counts as their size; two images are kept.
+        let most = 48 * image.max(image_log_bytes) + 8 * segment;
+        below(node, "bytes are in the log at rest", size("log").sum(), most)
+    }
+
     fn of_process(world: &World, node: NodeId) -> Result<(), Violation> {
         let Some((mail, jobs)) = world.backlog(node) else { return Ok(()) };
         let waiting = world.glance(node).map_or(0, |glance| glance.waiting);

@@ -372,6 +372,11 @@ impl Injector {
         }
     }
 
+    /// Nodes that lost their memory, where the others knew by agreement what they had been.
+    pub(crate) fn wiped(&self) -> &BTreeSet<NodeId> {
+        &self.wiped
+    }
+
     pub(super) fn struck(&mut self, strike: Strike, name: &'static str) {
         self.count(name);
         self.strikes.push(strike);

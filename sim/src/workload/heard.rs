@@ -142,6 +142,7 @@ impl Hearing {
         let cause = if judge.lease_ends().contains_key(&self.known) { Cause::Lease } else { Cause::Other };
         let seen = judge.seen_at(self.known).unwrap_or(world.now());
         let changes: &[Change] = judge.log().at(self.known);
+        changes.iter().try_for_each(of_a_queue)?;
         let found = self.leases.revision(self.known, moment(seen), changes, cause);
         self.of_lease(found)
     }
@@ -156,7 +157,8 @@ impl Hearing {
         if now.since(self.looked) < Duration::from_millis(100) {
             return;
         }
-        if !world.scene().is_calm() || world.leader().is_none() {
+        let is_stuck = world.ids().into_iter().any(|node| world.is_disk_stuck(node));
+        if !world.scene().is_calm() || is_stuck || world.leader().is_none() {
             self.leases.held_up(moment(self.looked), moment(now));
         }
         self.looked = now;
@@ -260,6 +262,18 @@ impl Hearing {
         scene.add("writes after a later holder's, unfenced", self.loose.1.overlaps());
         Ok(())
     }
+}
+
+/// Whoever waits for a lock or has it is there as long as its lease, and no longer. Else the lock of one that
+/// died is nobody's for ever: nothing that overlaps, so that no other rule is broken.
+fn of_a_queue(change: &Change) -> Result<(), Violation> {
+    let Change::Put { key, lease: 0, .. } = change else { return Ok(()) };
+    let is_a_place = |name: &str| key.starts_with(name.as_bytes()) && key[name.len()..].starts_with(b"/");
+    if !is_a_place(LOCK) && !is_a_place(ELECTION) {
+        return Ok(());
+    }
+    let seen = format!("{key:?} hangs on no lease");
+    Err(Violation::new(Checker::Fence, "F1: a lock's owner has it no longer than its lease", seen))
 }
 
 fn of(checker: Checker, broken: &Broken) -> Violation {

@@ -155,6 +155,7 @@ impl KvClient {
                     RequestKind::DeleteRange(delete)
                 }
                 6 if depth < 1 && written.is_empty() => RequestKind::Txn(self.txn(depth + 1)),
+                6 | 7 if depth < 1 && !written.is_empty() => RequestKind::Txn(self.look_back(&written)),
                 _ => RequestKind::Range(self.range()),
             };
             let is_last = matches!(request, RequestKind::Txn(_));
@@ -164,6 +165,18 @@ impl KvClient {
             }
         }
         ops
+    }
+
+    /// A transaction inside another that asks for what the outer one has just written: it must not see it, for
+    /// all conditions are judged before anything is done.
+    fn look_back(&mut self, written: &[bytes::Bytes]) -> TxnRequest {
+        let key = written[self.draw.below(written.len() as u64) as usize].clone();
+        let mut compare = self.compare();
+        (compare.key, compare.range_end) = (key, Default::default());
+        let mut read = |number: u64| {
+            (0..number).map(|_| RequestOp { request: Some(RequestKind::Range(self.range())) }).collect()
+        };
+        TxnRequest { compare: vec![compare], success: read(1), failure: read(2) }
     }
 
     fn txn(&mut self, depth: u64) -> TxnRequest {

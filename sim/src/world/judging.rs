@@ -55,6 +55,12 @@ impl World {
         process.is_some_and(|process| process.disk_until > self.now + STUCK)
     }
 
+    /// How many bytes of log make an image due on a node, and how many are in a segment.
+    pub(crate) fn log_sizes(&self, node: NodeId) -> (usize, usize) {
+        let host = &self.hosts[&node];
+        (host.config.image_log_bytes as usize, host.options.segment_bytes as usize)
+    }
+
     /// Whether a running node stands still.
     pub(crate) fn is_paused(&self, node: NodeId) -> bool {
         let process = self.hosts.get(&node).and_then(|host| host.process.as_ref());

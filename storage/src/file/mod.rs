@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kvorum_core::ids::Index;
+use kvorum_core::planted;
 use kvorum_core::storage::{
     Batch, Identity, ImageMeta, ImageSink, ImageSource, LogPosition, Recovered, Storage,
 };
@@ -264,11 +265,7 @@ impl Storage for FileStorage {
     fn drop_head(&mut self, through: Index) -> Result<()> {
         // What the oldest image needs: the entry at it and those behind. Without an image, everything.
         let spared = self.shelf.lock().whole.first().map_or(0, |oldest| oldest.index.saturating_sub(1));
-        self.wal()?.drop_head(if cfg!(planted = "drop_log_before_image") {
-            through
-        } else {
-            through.min(spared)
-        })
+        self.wal()?.drop_head(if planted!("drop_log_before_image") { through } else { through.min(spared) })
     }
 
     fn create_image(&mut self, meta: &ImageMeta) -> Result<Box<dyn ImageSink>> {

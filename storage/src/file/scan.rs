@@ -1,6 +1,7 @@
 //! Reading one segment: which groups are whole, and what the rest is. See FORMAT.md, "Reading it back".
 
 use bytes::Bytes;
+use kvorum_core::planted;
 use kvorum_core::{Error, ErrorKind, Result};
 
 use super::header::Header;
@@ -133,7 +134,7 @@ impl Scan<'_> {
 
     /// Judges everything from here on: a write that was under way is cut, anything else is damage.
     fn cut(&mut self) -> Result<Option<Group>> {
-        if cfg!(planted = "cut_at_first_bad_record") {
+        if planted!("cut_at_first_bad_record") {
             return Ok(None);
         }
         let stamp = stamp_of(self.group);
@@ -141,7 +142,7 @@ impl Scan<'_> {
         while at < self.sectors.size {
             let salt = self.header.salt;
             match look(self.sectors.at(at)?, salt, at / SECTOR as u64) {
-                Look::Blank if !cfg!(planted = "torn_tail_is_damage") => {}
+                Look::Blank if !planted!("torn_tail_is_damage") => {}
                 Look::Blank => return Err(self.corrupt(at, "a torn write")),
                 Look::Good(found) if found == stamp => {}
                 Look::Good(_) => {

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use kvorum_core::planted;
 use kvorum_core::storage::{ImageMeta, ImageSink, LogPosition};
 use kvorum_core::{ErrorKind, Result};
 use parking_lot::Mutex;
@@ -173,7 +174,7 @@ impl ImageSink for Sink {
         self.footer.file = self.written + super::image::FOOTER as u64;
         let footer = self.footer.encode(self.header_sum);
         self.put(&footer)?;
-        if !cfg!(planted = "name_image_before_sync") {
+        if !planted!("name_image_before_sync") {
             self.sync()?;
         }
         let renamed = self.disk.rename(&self.aside, &name_of(self.position));

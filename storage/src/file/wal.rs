@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kvorum_core::Result;
 use kvorum_core::ids::Index;
+use kvorum_core::planted;
 use kvorum_core::storage::{Batch, HardState, Identity, LogPosition};
 
 use super::header::{Header, name_of, salt};
@@ -226,8 +227,8 @@ impl Wal {
 /// Planted, one of the bugs that the simulator must find (`sim/src/planted.rs`).
 fn sync(file: &mut dyn DiskFile) -> std::io::Result<()> {
     match () {
-        () if cfg!(planted = "skip_log_sync") => Ok(()),
-        () if cfg!(planted = "retry_failed_sync") => file.sync().or_else(|_| file.sync()),
+        () if planted!("skip_log_sync") => Ok(()),
+        () if planted!("retry_failed_sync") => file.sync().or_else(|_| file.sync()),
         () => file.sync(),
     }
 }
@@ -248,7 +249,7 @@ pub(super) fn write_aside(disk: &dyn Disk, name: &str, bytes: &[u8]) -> std::io:
     file.append(bytes)?;
     file.sync()?;
     disk.rename(&aside, name)?;
-    if !cfg!(planted = "skip_directory_sync") {
+    if !planted!("skip_directory_sync") {
         disk.sync_dir()?;
     }
     Ok(file)

@@ -1,9 +1,9 @@
-//! Builds our own crates with a planted bug, and runs what was built.
+//! Builds our own crates with all planted bugs in them, and runs what was built with one of them switched on.
 //!
 //! The flag goes through a wrapper around rustc that cargo uses for the workspace's crates only, so that
-//! what comes from the registry is built once. Each bug has a wrapper of its own: cargo counts its path to
-//! what tells one build from another, so that nothing built with one bug is taken for another's.
+//! what comes from the registry is not built with it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,11 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use super::Stop;
+
+/// The environment variable that switches a bug on.
+const SWITCH: &str = "KVORUM_PLANTED";
+
+const WRAPPER: &str = "#!/bin/sh\nrustc=$1\nshift\nexec \"$rustc\" \"$@\" --cfg 'planted=\"any\"'\n";
 
 /// Where the workspace is.
 pub(super) fn root() -> PathBuf {
@@ -23,6 +28,8 @@ pub(super) fn root() -> PathBuf {
 pub(super) enum Found {
     /// A checker found fault with the last of so many seeds.
     Broken { checker: String, seeds: u64 },
+    /// It found fault with that seed without the bug, too.
+    FalseAlarm { checker: String, seeds: u64 },
     /// Nobody found fault with any.
     Nothing { seeds: u64 },
     /// The command ended early, without a word about the next seed.
@@ -33,103 +40,130 @@ pub(super) enum Found {
     TestFailed,
     /// The test that must fail does not.
     TestPassed,
+    /// The test that must fail does so without the bug, too.
+    TestAlwaysFails,
     /// No test goes by that name.
     NoSuchTest,
 }
 
-/// Where planted bugs are built.
+/// The seeds of a search.
+#[derive(Clone, Copy)]
+pub(super) struct Seeds {
+    pub(super) from: u64,
+    pub(super) budget: u64,
+    pub(super) seconds: f64,
+    pub(super) jobs: usize,
+}
+
+/// Planted bugs, built.
 pub(super) struct Workshop {
     target: PathBuf,
     profile: String,
-    jobs: Option<usize>,
+    /// The programs with tests in them, by the names that the table has for them.
+    tests: BTreeMap<String, PathBuf>,
 }
 
-/// Done, or the log that tells why not.
-type Built = Result<(), PathBuf>;
-
 impl Workshop {
-    pub(super) fn new(profile: &str, jobs: Option<usize>) -> Result<Workshop, Stop> {
+    pub(super) fn new(profile: &str) -> Result<Workshop, Stop> {
         let target = root().canonicalize()?.join("target/planted");
-        fs::create_dir_all(target.join("wrappers"))?;
         fs::create_dir_all(target.join("logs"))?;
-        Ok(Workshop { target, profile: profile.into(), jobs })
-    }
-
-    /// The script that hands rustc the flag.
-    fn wrapper(&self, plant: &str) -> Result<PathBuf, Stop> {
-        let path = self.target.join("wrappers").join(plant);
-        let script =
-            format!("#!/bin/sh\nrustc=$1\nshift\nexec \"$rustc\" \"$@\" --cfg 'planted=\"{plant}\"'\n");
-        if fs::read_to_string(&path).is_ok_and(|old| old == script) {
-            return Ok(path);
+        let wrapper = target.join("rustc-with-bugs");
+        // Cargo builds everything anew when it has changed.
+        if !fs::read_to_string(&wrapper).is_ok_and(|old| old == WRAPPER) {
+            fs::write(&wrapper, WRAPPER)?;
+            make_executable(&wrapper)?;
         }
-        fs::write(&path, script)?;
-        make_executable(&path)?;
-        Ok(path)
+        Ok(Workshop { target, profile: profile.into(), tests: BTreeMap::new() })
     }
 
-    fn cargo(&self, plant: &str, words: &[&str]) -> Result<Command, Stop> {
+    /// What cargo says to these words, if all is well.
+    fn cargo(&self, words: &[&str]) -> Result<String, Stop> {
         // What `cargo run` sets describes its own build.
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(root()).args(words).args(["--profile", &self.profile]);
-        cargo.env("CARGO_TARGET_DIR", &self.target).env("RUSTC_WORKSPACE_WRAPPER", self.wrapper(plant)?);
-        cargo.stdin(Stdio::null());
-        if let Some(jobs) = self.jobs {
-            cargo.args(["--jobs", &jobs.to_string()]);
+        cargo.env("CARGO_TARGET_DIR", &self.target);
+        cargo.env("RUSTC_WORKSPACE_WRAPPER", self.target.join("rustc-with-bugs"));
+        let log = self.target.join("logs/build.txt");
+        let output = cargo.stdin(Stdio::null()).stderr(File::create(&log)?).output()?;
+        if !output.status.success() {
+            return Err(Stop::trouble(format!("planted bugs do not build: see {}", log.display())));
         }
-        Ok(cargo)
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    fn build(&self, plant: &str, words: &[&str]) -> Result<Built, Stop> {
-        let log = self.target.join("logs").join(format!("{plant}.txt"));
-        let file = File::create(&log)?;
-        let status = self.cargo(plant, words)?.stdout(file.try_clone()?).stderr(file).status()?;
-        Ok(if status.success() { Ok(()) } else { Err(log) })
+    /// Builds this command.
+    pub(super) fn build_command(&self) -> Result<(), Stop> {
+        self.cargo(&["build", "-p", "kvorum-sim", "--bin", "kvorum-sim"]).map(|_| ())
     }
 
-    /// Builds this command with a bug in it.
-    pub(super) fn build_command(&self, plant: &str) -> Result<Built, Stop> {
-        self.build(plant, &["build", "-p", "kvorum-sim", "--bin", "kvorum-sim"])
+    /// Builds the programs in which these tests are.
+    pub(super) fn build_tests(&mut self, tests: &[&str]) -> Result<(), Stop> {
+        let programs: BTreeSet<&str> = tests.iter().map(|test| split(test).0).collect();
+        for program in programs {
+            let mut words = vec!["test", "--no-run", "--message-format", "json"];
+            words.extend(words_for(program));
+            let said = self.cargo(&words)?;
+            let built = said.lines().rev().find_map(executable_in);
+            let path = built.ok_or_else(|| Stop::trouble(format!("cargo built no tests for `{program}`")))?;
+            self.tests.insert(program.into(), path.into());
+        }
+        Ok(())
     }
 
-    /// Builds a test with a bug in what it tests.
-    pub(super) fn build_test(&self, plant: &str, target: &str) -> Result<Built, Stop> {
-        let (mut words, _) = test_words(target);
-        words.push("--no-run");
-        self.build(plant, &words)
+    fn start(&self, program: &Path, folder: &str, plant: &str, words: &[String]) -> Result<Child, Stop> {
+        let mut command = Command::new(program);
+        // As cargo does for tests, some of which read files.
+        command.current_dir(root().join(folder));
+        command.args(words).env(SWITCH, plant).env("RUST_BACKTRACE", "0");
+        Ok(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?)
     }
 
-    /// Runs the command that was built last until it finds fault with a seed.
-    pub(super) fn search(&self, from: u64, budget: u64, seconds: f64, until: Instant) -> Result<Found, Stop> {
+    /// Runs seeds with a bug until a checker finds fault with one.
+    pub(super) fn search(&self, plant: &str, seeds: Seeds, until: Instant) -> Result<Found, Stop> {
+        let found = self.run_seeds(plant, seeds, until)?;
+        let Found::Broken { checker, seeds: tried } = found else { return Ok(found) };
+        // Whoever finds fault with it without the bug has not found the bug.
+        let same = Seeds { from: seeds.from + tried - 1, budget: 1, jobs: 1, ..seeds };
+        Ok(match self.run_seeds("", same, until + std::time::Duration::from_secs(60))? {
+            Found::Nothing { .. } => Found::Broken { checker, seeds: tried },
+            _ => Found::FalseAlarm { checker, seeds: tried },
+        })
+    }
+
+    fn run_seeds(&self, plant: &str, seeds: Seeds, until: Instant) -> Result<Found, Stop> {
         let profile = if self.profile == "dev" { "debug" } else { &self.profile };
-        let mut command = Command::new(self.target.join(profile).join("kvorum-sim"));
-        command.args(["run", "--json", "--seeds", &budget.to_string(), "--from", &from.to_string()]);
-        command.args(["--seconds", &seconds.to_string()]);
-        if let Some(jobs) = self.jobs {
-            command.args(["--jobs", &jobs.to_string()]);
-        }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let lines = lines_of(&mut child);
-        let found = look_for_a_violation(&lines, until, budget);
+        let program = self.target.join(profile).join("kvorum-sim");
+        let words = format!(
+            "run --json --seeds {} --from {} --seconds {} --jobs {}",
+            seeds.budget, seeds.from, seeds.seconds, seeds.jobs
+        );
+        let words: Vec<String> = words.split(' ').map(String::from).collect();
+        let mut child = self.start(&program, "sim", plant, &words)?;
+        let found = look_for_a_violation(&lines_of(&mut child), until, seeds.budget);
         // It may have more to say that nobody wants to hear.
         _ = child.kill();
         child.wait()?;
         Ok(found)
     }
 
-    /// Runs the test that must fail.
-    pub(super) fn run_test(&self, plant: &str, target: &str, until: Instant) -> Result<Found, Stop> {
-        let (words, filter) = test_words(target);
-        let mut command = self.cargo(plant, &words)?;
-        if let Some(filter) = filter {
-            command.args(["--", filter]);
+    /// Runs the test that must fail with a bug, and pass without.
+    pub(super) fn run_test(&self, plant: &str, test: &str, until: Instant) -> Result<Found, Stop> {
+        match self.run_test_once("", test, until)? {
+            Found::TestPassed => self.run_test_once(plant, test, until),
+            Found::TestFailed => Ok(Found::TestAlwaysFails),
+            other => Ok(other),
         }
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    }
+
+    fn run_test_once(&self, plant: &str, test: &str, until: Instant) -> Result<Found, Stop> {
+        let (program, name) = split(test);
+        let words = ["--exact", name].map(String::from);
+        let mut child = self.start(&self.tests[program], folder(program), plant, &words)?;
         let lines = lines_of(&mut child);
-        let mut said = Vec::new();
+        let mut ran = false;
         let is_over = loop {
             match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(line) => said.push(line),
+                Ok(line) => ran |= line.starts_with("test ") && line.contains(" ... "),
                 Err(error) => break error == mpsc::RecvTimeoutError::Disconnected,
             }
         };
@@ -137,7 +171,6 @@ impl Workshop {
             _ = child.kill();
         }
         let status = child.wait()?;
-        let ran = said.iter().any(|line| line.starts_with("test ") && line.contains(" ... "));
         Ok(match (is_over, ran) {
             // It stands still: a test that never ends is no test that passes.
             (false, _) => Found::TooLate { seeds: 0 },
@@ -148,20 +181,35 @@ impl Workshop {
     }
 }
 
-/// Cargo's words for `<target>[::<filter>]`, and the filter. `core`, `storage` and `sim` are those packages'
-/// own unit tests; anything else is a file in sim/tests.
-fn test_words(target: &str) -> (Vec<&str>, Option<&str>) {
-    let (target, filter) = match target.split_once("::") {
-        Some((target, filter)) => (target, Some(filter)),
-        None => (target, None),
-    };
-    let words = match target {
-        "core" => vec!["test", "-p", "kvorum-core", "--lib"],
-        "storage" => vec!["test", "-p", "kvorum-storage", "--lib"],
-        "sim" => vec!["test", "-p", "kvorum-sim", "--lib"],
-        file => vec!["test", "-p", "kvorum-sim", "--test", file],
-    };
-    (words, filter)
+/// The program and the test's own name in `<program>::<name>`.
+fn split(test: &str) -> (&str, &str) {
+    test.split_once("::").unwrap_or((test, ""))
+}
+
+/// Cargo's words for a program: `core`, `storage` and `sim` are those packages' own unit tests, and anything
+/// else is a file in sim/tests.
+fn words_for(program: &str) -> Vec<&str> {
+    match program {
+        "core" => vec!["-p", "kvorum-core", "--lib"],
+        "storage" => vec!["-p", "kvorum-storage", "--lib"],
+        "sim" => vec!["-p", "kvorum-sim", "--lib"],
+        file => vec!["-p", "kvorum-sim", "--test", file],
+    }
+}
+
+/// The folder of the package that a program belongs to.
+fn folder(program: &str) -> &str {
+    match program {
+        "core" | "storage" => program,
+        _ => "sim",
+    }
+}
+
+/// The program in a line of cargo's JSON, if it is one with tests in it.
+fn executable_in(line: &str) -> Option<&str> {
+    let (profile, rest) = line.split_once("\"profile\":{")?.1.split_once('}')?;
+    let (path, _) = rest.split_once("\"executable\":\"")?.1.split_once('"')?;
+    profile.contains("\"test\":true").then_some(path)
 }
 
 /// A process's lines, read on a thread so that waiting for one can end.
@@ -225,9 +273,12 @@ mod tests {
     }
 
     #[test]
-    fn tests_are_named_by_file_and_filter() {
-        assert_eq!(test_words("sync"), (vec!["test", "-p", "kvorum-sim", "--test", "sync"], None));
-        let (words, filter) = test_words("core::node::tests::a");
-        assert_eq!((words[2], filter), ("kvorum-core", Some("node::tests::a")));
+    fn tests_are_named_by_program_and_path() {
+        assert_eq!(split("core::node::tests::a"), ("core", "node::tests::a"));
+        assert_eq!(words_for("sync"), ["-p", "kvorum-sim", "--test", "sync"]);
+        assert_eq!(words_for("core"), ["-p", "kvorum-core", "--lib"]);
+        let line = r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"x","doc":false,"test":true},"profile":{"test":true},"executable":"/t/x-1","fresh":true}"#;
+        assert_eq!(executable_in(line), Some("/t/x-1"));
+        assert_eq!(executable_in(r#"{"reason":"build-finished","success":true}"#), None);
     }
 }
