@@ -155,7 +155,8 @@ pub async fn try_lock(client: &Client, name: &str, lease: &Lease) -> Result<Opti
         place.leave().await?;
         return Ok(None);
     }
-    Ok(Some(LockGuard { place }))
+    // Nobody is before it; but it may be gone with its lease meanwhile, and somebody behind it own the lock.
+    if place.is_held().await? { Ok(Some(LockGuard { place })) } else { Err(place.lost()) }
 }
 
 impl LockGuard {
