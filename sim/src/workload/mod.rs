@@ -23,7 +23,7 @@ use crate::rng::{Purpose, Rng, Stream};
 use crate::scene::Scene;
 use crate::violation::{Checker, Violation};
 use crate::world::World;
-use kv::KvClient;
+pub(crate) use kv::KvClient;
 pub use record::{Recorded, Recorder};
 use sessions::SessionClient;
 
