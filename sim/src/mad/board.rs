@@ -15,6 +15,7 @@ use madsim::net::Endpoint;
 use madsim::time::{sleep, timeout};
 
 use super::stage::{Stage, service_address};
+use crate::plan::Trigger;
 use crate::promises::{FenceJudge, Resource};
 use crate::rng::Stream;
 use crate::violation::{Checker, Violation};
@@ -29,8 +30,8 @@ pub(super) enum Ask {
     Claim(String),
     /// This worker has done this job.
     Finish(String, String),
-    /// How many jobs there are, as this node sees it.
-    Count,
+    /// Whether there are jobs, as this node sees it.
+    Any,
     /// Forget what was done.
     Tidy,
 }
@@ -42,8 +43,6 @@ pub(super) enum Told {
     Done(bool),
     /// The job that is this worker's now.
     Claimed(Option<String>),
-    /// So many.
-    Count(i64),
     /// It may or may not have been done.
     Failed,
 }
@@ -134,7 +133,7 @@ impl Board {
             Ask::Post(job) => Told::Done(self.post(job).await?),
             Ask::Claim(worker) => Told::Claimed(self.claim(worker).await?),
             Ask::Finish(worker, job) => Told::Done(self.finish(worker, job).await?),
-            Ask::Count => Told::Count(self.0.range(RangeRequest::prefix(JOBS).local()).await?.count),
+            Ask::Any => Told::Done(self.0.range(RangeRequest::prefix(JOBS).local()).await?.count > 0),
             Ask::Tidy => Told::Done(self.0.delete(DeleteRangeRequest::prefix(DONE)).await?.deleted > 0),
         })
     }
@@ -160,9 +159,13 @@ async fn serve(stage: Rc<Stage>, node: NodeId) {
         let Ok(letter) = payload.downcast::<Letter>() else { continue };
         let recorded = stage.desk.borrow().recorder.as_ref().and_then(|r| r.client(letter.who, node));
         let Some(recorded) = recorded else { continue };
-        let endpoint = endpoint.clone();
+        let (stage_, endpoint) = (stage.clone(), endpoint.clone());
         stage.spawn(async move {
-            let told = Board(recorded).answer(&letter.ask).await.unwrap_or(Told::Failed);
+            let answer = Board(recorded).answer(&letter.ask).await;
+            if answer.is_ok() {
+                stage_.see(|world| world.moment(Trigger::Answered, node));
+            }
+            let told = answer.unwrap_or(Told::Failed);
             // Whoever asked may have gone.
             let _ = endpoint.send_to_raw(from, letter.answer_to, Box::new(told)).await;
         });

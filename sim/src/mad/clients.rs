@@ -61,7 +61,7 @@ impl Worker {
             (0..80, Some(job)) => Ask::Finish(me, job),
             (80..90, job) => {
                 self.job = job;
-                Ask::Count
+                Ask::Any
             }
             (90..93, job) => {
                 self.job = job;

@@ -94,10 +94,24 @@ async fn play(plan: &Plan, options: &RunOptions, result: &RefCell<Run>) {
         faults.counts().iter().for_each(|(name, count)| scene.add(name, *count));
         crate::coverage::count(world, &scene);
         run.simulated = world.now().since(Time::ZERO);
-        run.trace = world.trace_hash();
+        run.trace = state_hash(&stage, world);
         run.counts = scene.counts();
         run.timeline = scene.take_timeline();
     });
+}
+
+/// Of everything that was sent and when, of all disks, of what every node holds, and of what everybody was told.
+/// madsim's own check looks at chance and time only.
+fn state_hash(stage: &Stage, world: &World) -> String {
+    let mut hash = blake3::Hasher::new();
+    hash.update(world.trace_hash().as_bytes());
+    for glance in world.ids().into_iter().filter_map(|node| world.glance(node)) {
+        hash.update(&glance.hash).update(&glance.applied.to_le_bytes());
+    }
+    if let Some(recorder) = &stage.desk.borrow().recorder {
+        hash.update(format!("{:?}", recorder.ops()).as_bytes());
+    }
+    hash.finalize().to_hex().to_string()
 }
 
 fn set_up(plan: &Plan, options: &RunOptions) -> Rc<Stage> {
