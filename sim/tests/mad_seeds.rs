@@ -15,7 +15,7 @@ fn under_madsim_nothing_that_was_promised_is_broken() {
     let seconds = number("KVORUM_SECONDS").unwrap_or(20);
     let options = RunOptions { duration: Duration::from_secs(seconds), ..RunOptions::default() };
     let first = number("KVORUM_SEED").or(number("KVORUM_FIRST_SEED")).unwrap_or(0);
-    let count = if number("KVORUM_SEED").is_some() { 1 } else { number("KVORUM_SEEDS").unwrap_or(30) };
+    let count = if number("KVORUM_SEED").is_some() { 1 } else { number("KVORUM_SEEDS").unwrap_or(20) };
     let mut counts = BTreeMap::new();
     let mut failed = Vec::new();
     for seed in first..first + count {
