@@ -27,7 +27,7 @@ pub(super) struct Queue {
 const TRANSFER: Duration = Duration::from_secs(20);
 
 enum Parcel {
-    Offer(Envelope),
+    Offer(Box<Envelope>),
     Chunk(Bytes),
     End,
     Stored(bool),
@@ -72,7 +72,7 @@ async fn send_one(stage: Rc<Stage>, endpoint: Rc<Endpoint>, node: NodeId, id: u6
 /// Answers whether the other side has stored it; `None`: it did not say.
 async fn send(endpoint: &Endpoint, envelope: Envelope, chunks: Vec<Bytes>) -> Option<bool> {
     let (sender, mut receiver) = endpoint.connect1(image_address(envelope.to)).await.ok()?;
-    put(&sender, Parcel::Offer(envelope)).await?;
+    put(&sender, Parcel::Offer(Box::new(envelope))).await?;
     for chunk in chunks {
         put(&sender, Parcel::Chunk(chunk)).await?;
     }
@@ -99,7 +99,7 @@ pub(super) async fn receive_all(stage: Rc<Stage>, node: NodeId) {
 
 async fn receive_one(stage: Rc<Stage>, node: NodeId, mut from: Receiver) -> Option<()> {
     let Parcel::Offer(envelope) = take(&mut from).await? else { return None };
-    let (accept, accepted) = oneshot::channel();
+    let (envelope, (accept, accepted)) = (*envelope, oneshot::channel());
     stage.enter(|world| world.tell(node, Incoming::ImageOffer { envelope, accept }));
     let mut receiver = accepted.await.ok()?;
     loop {
