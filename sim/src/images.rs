@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvorum_core::ids::Index;
+#[cfg(madsim)]
+use kvorum_core::ids::NodeId;
 use kvorum_core::mail::Mail;
 use kvorum_core::storage::ImageSource;
 use kvorum_core::transport::{Body, Envelope, ImageReceiver, Incoming};
@@ -14,7 +16,7 @@ use crate::plan::Trigger;
 use crate::world::{Event, World};
 
 /// How long a sender waits for an image to be confirmed that nobody refused.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether the receiver is ready.
 const LOOK: Duration = Duration::from_millis(1);
@@ -26,6 +28,19 @@ pub(crate) struct Transfer {
     chunks: VecDeque<Bytes>,
     stage: Stage,
     looks: u32,
+}
+
+#[cfg(madsim)]
+impl Transfer {
+    /// The message that introduces it, and all of it.
+    pub(crate) fn into_parts(self) -> (Envelope, VecDeque<Bytes>) {
+        (self.envelope, self.chunks)
+    }
+
+    /// Whose it is.
+    pub(crate) fn from(&self) -> NodeId {
+        self.envelope.from
+    }
 }
 
 enum Stage {
@@ -140,7 +155,7 @@ impl World {
 }
 
 /// The image that a message introduces.
-fn image_index(envelope: &Envelope) -> Index {
+pub(crate) fn image_index(envelope: &Envelope) -> Index {
     match &envelope.body {
         Some(Body::Raft(message)) => message.image.as_ref().map_or(0, |image| image.index),
         _ => 0,

@@ -106,6 +106,7 @@
 //! | `shrink` | the least of a run that still breaks the same promise |
 //! | `report/`, `json` | a run as a page to look at |
 //! | `planted` | the bugs that a rehearsal must find |
+//! | `mad/` | the second tier: the same worlds as tasks under madsim (only with `--cfg madsim`) |
 //! | `main`, `command/` | the command `kvorum-sim`: see its README |
 #![forbid(unsafe_code)]
 
@@ -119,6 +120,8 @@ mod host;
 mod images;
 mod json;
 mod judge;
+#[cfg(madsim)]
+pub mod mad;
 mod net;
 pub mod plan;
 pub mod planted;

@@ -21,13 +21,13 @@ use crate::violation::{Checker, Violation};
 use crate::world::World;
 
 /// How long after the last fault all nodes must agree.
-const CONVERGENCE: Duration = Duration::from_secs(30);
+pub(crate) const CONVERGENCE: Duration = Duration::from_secs(30);
 
 /// How long after the last fault every call must have ended: the largest request time-out, and retries.
-const SILENCE: Duration = Duration::from_secs(20);
+pub(crate) const SILENCE: Duration = Duration::from_secs(20);
 
 /// How long the cluster is watched at rest, so that what has only time left to do is done: leases end.
-const QUIET: Duration = Duration::from_secs(12);
+pub(crate) const QUIET: Duration = Duration::from_secs(12);
 
 /// How often what need not be seen at every step is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -327,7 +327,10 @@ impl<A: App + 'static> Performance<A> {
         }
         let healed = self.world.now();
         if !self.settle(CONVERGENCE, Performance::agrees)? {
-            return slow("V1: after the faults, all nodes agree on a leader and a state", self.describe());
+            return slow(
+                "V1: after the faults, all nodes agree on a leader and a state",
+                describe(&self.world),
+            );
         }
         scene.add("milliseconds to agree", self.world.now().since(healed).as_millis() as u64);
         for node in self.living() {
@@ -335,7 +338,7 @@ impl<A: App + 'static> Performance<A> {
         }
         self.settle(QUIET, |_| false)?;
         if !self.settle(CONVERGENCE, Performance::agrees)? {
-            return slow("V1: at rest, all nodes agree on a leader and a state", self.describe());
+            return slow("V1: at rest, all nodes agree on a leader and a state", describe(&self.world));
         }
         self.living().into_iter().try_for_each(|node| Ceilings::at_rest(&self.world, node))?;
         self.wiped_are_out()?;
@@ -358,17 +361,7 @@ impl<A: App + 'static> Performance<A> {
     }
 
     fn agrees(&self) -> bool {
-        let living = self.living();
-        let all: Vec<_> = living.iter().filter_map(|node| self.world.glance(*node)).collect();
-        let Some(first) = all.first() else { return false };
-        first.leader != 0
-            && all.len() == living.len()
-            && all.iter().all(|one| {
-                !one.has_halted
-                    && (one.applied, one.hash) == (first.applied, first.hash)
-                    && one.leader == first.leader
-                    && one.commit == one.applied
-            })
+        agree(&self.world, &self.living())
     }
 
     fn use_node(&mut self, node: NodeId) -> Result<(), Violation> {
@@ -393,15 +386,6 @@ impl<A: App + 'static> Performance<A> {
         }
     }
 
-    fn describe(&self) -> String {
-        let world = &self.world;
-        let one = |node| match world.status(node) {
-            Some(status) => format!("{node}: {:?} at revision {}", status.raft, status.revision),
-            None => format!("{node}: down, {:?}", world.why_halted(node)),
-        };
-        world.ids().into_iter().map(one).collect::<Vec<_>>().join("; ")
-    }
-
     fn count(&self, scene: &crate::Scene) {
         for (name, count) in self.faults.counts() {
             scene.add(name, *count);
@@ -410,13 +394,36 @@ impl<A: App + 'static> Performance<A> {
     }
 }
 
+/// Whether these nodes run, agree on a leader, and have applied the same, up to the end.
+pub(crate) fn agree(world: &World, nodes: &[NodeId]) -> bool {
+    let all: Vec<_> = nodes.iter().filter_map(|node| world.glance(*node)).collect();
+    let Some(first) = all.first() else { return false };
+    first.leader != 0
+        && all.len() == nodes.len()
+        && all.iter().all(|one| {
+            !one.has_halted
+                && (one.applied, one.hash) == (first.applied, first.hash)
+                && one.leader == first.leader
+                && one.commit == one.applied
+        })
+}
+
+/// Where each node is, for people.
+pub(crate) fn describe(world: &World) -> String {
+    let one = |node| match world.status(node) {
+        Some(status) => format!("{node}: {:?} at revision {}", status.raft, status.revision),
+        None => format!("{node}: down, {:?}", world.why_halted(node)),
+    };
+    world.ids().into_iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 thread_local! {
     /// The words of the last panic on this thread, while somebody listens.
     static HEARD: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
 }
 
 /// Runs something whose panics are not printed but answered, in words.
-fn listening(run: impl FnOnce() -> std::thread::Result<()>) -> Result<(), String> {
+pub(crate) fn listening(run: impl FnOnce() -> std::thread::Result<()>) -> Result<(), String> {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let usual = std::panic::take_hook();

@@ -35,6 +35,8 @@ const LOG: &str = "log-";
 
 mod faults;
 mod judging;
+#[cfg(madsim)]
+mod mad;
 mod moments;
 mod queue;
 mod tasks;

@@ -12,20 +12,20 @@ use crate::scene::Scene;
 /// How many keys the clients share: few, so that they meet.
 const KEYS: u64 = 8;
 
-pub(super) struct KvClient {
-    pub(super) who: u64,
-    pub(super) scene: Scene,
-    pub(super) recorder: Recorder,
-    pub(super) draw: Stream,
+pub(crate) struct KvClient {
+    pub(crate) who: u64,
+    pub(crate) scene: Scene,
+    pub(crate) recorder: Recorder,
+    pub(crate) draw: Stream,
     /// Milliseconds between one request and the next, at most.
-    pub(super) pause: u64,
+    pub(crate) pause: u64,
     /// Revisions that were shown to it: what it reads at, and compacts.
-    pub(super) known: Revision,
-    pub(super) values: u64,
+    pub(crate) known: Revision,
+    pub(crate) values: u64,
 }
 
 impl KvClient {
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         while !self.scene.is_resting() {
             let pause = Duration::from_millis(self.draw.between(1, self.pause));
             self.scene.sleep(pause).await;
@@ -36,7 +36,7 @@ impl KvClient {
         }
     }
 
-    async fn ask(&mut self, client: &Recorded) {
+    pub(crate) async fn ask(&mut self, client: &Recorded) {
         // What came of it stands in the book; here only revisions are remembered.
         let shown = match self.draw.below(100) {
             0..34 => client.put(self.put()).await.map(|a| a.header),

@@ -36,7 +36,7 @@ use crate::scene::{Scene, Task};
 use crate::violation::{Checker, Violation};
 use crate::world::World;
 use heard::Hearing;
-use kv::KvClient;
+pub(crate) use kv::KvClient;
 use leases::LeaseClient;
 use locks::Contender;
 pub use record::{Recorded, Recorder};
