@@ -61,13 +61,17 @@ impl Judge {
         self.leaders.by_term()
     }
 
+    /// When each leader was first seen to lead, in order.
+    pub fn elected(&self) -> impl Iterator<Item = Time> + '_ {
+        self.leaders.elected().iter().copied()
+    }
+
     /// What the log makes of itself so far.
     pub fn state(&self) -> &State {
         self.witness.state()
     }
 
-    /// What became of leases, in order; everything behind the first `known`. Of leases whose id the store
-    /// drew itself, the grants are missing.
+    /// What became of leases, in order; everything behind the first `known`.
     pub fn lease_facts(&self, known: usize) -> &[(Time, LeaseId, LeaseFact)] {
         self.witness.lease_facts(known)
     }
@@ -75,6 +79,11 @@ impl Judge {
     /// The revisions with which leases ended that had keys: by the leader's clock, or by a client.
     pub fn lease_ends(&self) -> &BTreeMap<Revision, LeaseId> {
         self.witness.lease_ends()
+    }
+
+    /// How often growth was refused because the quota was reached, and how often that was lifted.
+    pub fn refusals(&self) -> (u64, u64) {
+        self.witness.refusals()
     }
 
     /// How many repetitions of a session's write were answered with the first one's answer.
@@ -121,7 +130,7 @@ impl Judge {
         if after.applied != before.applied {
             self.witness.compare(after.applied, &after.hash)?;
         }
-        self.leaders.turned(node, before, after, &self.shadows, &self.witness)
+        self.leaders.turned(now, node, before, after, &self.shadows, &self.witness)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kvorum_core::Time;
 use kvorum_core::ids::{NodeId, Term};
 use kvorum_core::node::{Glance, Role};
 
@@ -12,6 +13,8 @@ use crate::violation::{Checker, Violation};
 #[derive(Debug, Default)]
 pub(crate) struct Leaders {
     by_term: BTreeMap<Term, NodeId>,
+    /// When each of them was first seen to lead.
+    elected: Vec<Time>,
 }
 
 impl Leaders {
@@ -19,9 +22,14 @@ impl Leaders {
         &self.by_term
     }
 
+    pub(crate) fn elected(&self) -> &[Time] {
+        &self.elected
+    }
+
     /// What a node is after a turn, and what it was before.
     pub(crate) fn turned(
         &mut self,
+        now: Time,
         node: NodeId,
         before: &Glance,
         after: &Glance,
@@ -46,6 +54,9 @@ impl Leaders {
         let begins = (before.role, before.term) != (Role::Leader, after.term);
         if after.role != Role::Leader || !begins {
             return Ok(());
+        }
+        if !self.by_term.contains_key(&after.term) {
+            self.elected.push(now);
         }
         let leader = *self.by_term.entry(after.term).or_insert(node);
         if leader != node {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use kvorum_core::Time;
-use kvorum_core::command::{Command, Op};
+use kvorum_core::command::{Command, Op, Response};
 use kvorum_core::ids::{ClusterId, Index, LeaseId, Revision};
 use kvorum_core::request::{Event, EventKind};
 use kvorum_core::state::{State, WatchCursor};
@@ -41,6 +41,8 @@ pub(crate) struct Witness {
     /// The revisions with which leases ended that had keys.
     lease_ends: BTreeMap<Revision, LeaseId>,
     deduplicated: u64,
+    /// How often growth was refused, and the refusal lifted.
+    refusals: (u64, u64),
 }
 
 impl Witness {
@@ -59,6 +61,7 @@ impl Witness {
             lease_facts: Vec::new(),
             lease_ends: BTreeMap::new(),
             deduplicated: 0,
+            refusals: (0, 0),
         }
     }
 
@@ -84,6 +87,10 @@ impl Witness {
         self.lease_facts.get(known..).unwrap_or_default()
     }
 
+    pub(crate) fn refusals(&self) -> (u64, u64) {
+        self.refusals
+    }
+
     pub(crate) fn deduplicated(&self) -> u64 {
         self.deduplicated
     }
@@ -107,11 +114,16 @@ impl Witness {
     ) -> Result<(), Violation> {
         match kind {
             EntryKind::Command => {
-                let before = self.state.revision();
+                let (before, was_refused) = (self.state.revision(), self.state.no_space());
                 let ending = self.ending(at, data);
                 let applied = self.state.apply(at, data);
                 self.deduplicated += u64::from(applied.deduplicated);
+                self.refusals.0 += u64::from(self.state.no_space() && !was_refused);
+                self.refusals.1 += u64::from(!self.state.no_space() && was_refused);
                 if applied.result.is_ok() && !applied.deduplicated {
+                    if let Ok(Response::LeaseGrant(granted)) = &applied.result {
+                        self.lease_facts.push((now, granted.id, LeaseFact::Granted(granted.ttl)));
+                    }
                     self.note_leases(now, at, data);
                     for (revision, lease) in (before + 1..=self.state.revision()).zip(ending) {
                         self.lease_ends.insert(revision, lease);
@@ -143,7 +155,6 @@ impl Witness {
         let Ok(Command { op: Some(op), .. }) = Command::decode(data.clone()) else { return };
         let mut note = |id, fact| self.lease_facts.push((now, id, fact));
         match op {
-            Op::LeaseGrant(grant) if grant.id != 0 => note(grant.id, LeaseFact::Granted(grant.ttl)),
             Op::LeaseRevoke(revoke) => note(revoke.id, LeaseFact::Revoked),
             Op::LeaseExpire(expire) if expire.term == at.term => {
                 expire.ids.iter().for_each(|&id| note(id, LeaseFact::Expired));

@@ -70,7 +70,7 @@ impl Workload {
     pub fn new(seed: u64) -> Workload {
         let mut draw = Rng::new(seed).stream(Purpose::Client, 0);
         let load = Load {
-            pause: draw.pick(&[60, 150, 300, 800, 800, 2000]),
+            pause: draw.pick(&[100, 300, 800, 1500, 3000, 3000]),
             kv: draw.between(1, 5),
             sessions: draw.between(0, 2),
             watches: draw.between(1, 4),
@@ -87,6 +87,7 @@ impl App for Workload {
         // The same on every node: drawn once for the seed.
         let mut draw = self.draw.clone();
         config.request_timeout = Duration::from_millis(draw.between(1500, 4000));
+        config.heartbeat = Duration::from_millis(draw.pick(&[100, 200, 200, 200]));
         config.image_log_bytes = draw.pick(&[600, 600, 4_000, 20_000, 1 << 20]);
         config.keep_bytes = draw.pick(&[0, 0, 1_000, 10_000, 1 << 20]);
         config.catch_up_bytes = draw.pick(&[0, 0, 2_000, 1 << 20]);
@@ -191,8 +192,11 @@ impl App for Workload {
         let summary = check_with_lease_ends(judge.log(), &recorder.ops(), judge.lease_ends());
         let scene = world.scene();
         match summary {
-            Ok(_) => {
+            Ok(summary) => {
                 scene.add("deduplicated", judge.deduplicated());
+                scene.add("unknown outcomes that had happened", summary.unknown_applied as u64);
+                let never = summary.unknown.saturating_sub(summary.unknown_applied);
+                scene.add("unknown outcomes that had not happened", never as u64);
                 Ok(())
             }
             Err(broken) => {
