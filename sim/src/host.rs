@@ -9,8 +9,7 @@ use kvorum_core::disk::{DiskJob, DiskWorker, load_image};
 use kvorum_core::driver::Driver;
 use kvorum_core::ids::DirectoryId;
 use kvorum_core::mail::Mail;
-use kvorum_core::node::Glance;
-use kvorum_core::node::{Node, Start};
+use kvorum_core::node::{Glance, Node, Role, Start};
 use kvorum_core::request::WatchRequest;
 use kvorum_core::state::State;
 use kvorum_core::storage::{Batch, Identity, LogPosition, Recovered, Storage};
@@ -110,7 +109,8 @@ impl Host {
         let state = node.state().clone();
         let driver = Driver::new(node, Box::new(post.clone()), disk, mail.clone());
         let client = driver.client();
-        let glance = driver.glance();
+        // A node that is alone leads from its start on: that it begins to is to be seen, all the same.
+        let glance = Glance { role: Role::Follower, ..driver.glance() };
         self.clock.boot(now);
         self.process = Some(Process {
             driver,
