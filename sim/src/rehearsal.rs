@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use kvorum_core::Time;
 use kvorum_core::ids::{Index, NodeId, Revision};
+use kvorum_core::state::LeaseInfo;
 use kvorum_storage::Options;
 
 use crate::app::App;
@@ -28,6 +29,9 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(20);
 
 /// How long the cluster is watched at rest, so that what has only time left to do is done: leases end.
 pub(crate) const QUIET: Duration = Duration::from_secs(12);
+
+/// The least of it.
+const LEAST_QUIET: Duration = Duration::from_secs(2);
 
 /// How often what need not be seen at every step is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -336,7 +340,12 @@ impl<A: App + 'static> Performance<A> {
         for node in self.living() {
             self.use_node(node)?;
         }
-        self.settle(QUIET, |_| false)?;
+        let begun = self.world.now();
+        self.settle(QUIET, |run| {
+            let is_short = |lease: &LeaseInfo| Duration::from_secs(lease.ttl.unsigned_abs()) < QUIET;
+            let has_leases = run.world.judge().state().leases().any(|lease| is_short(&lease));
+            run.world.now().since(begun) >= LEAST_QUIET && !has_leases
+        })?;
         if !self.settle(CONVERGENCE, Performance::agrees)? {
             return slow("V1: at rest, all nodes agree on a leader and a state", describe(&self.world));
         }

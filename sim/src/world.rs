@@ -9,7 +9,6 @@ use crossbeam::channel::Sender;
 use kvorum_core::ids::{Index, NodeId};
 use kvorum_core::mail::Mail;
 use kvorum_core::node::{Glance, Role};
-use kvorum_core::storage::Batch;
 use kvorum_core::transport::{Envelope, Incoming};
 use kvorum_core::{Client, Config, Status, Time};
 use kvorum_storage::faulty::FaultyDisk;
@@ -22,7 +21,6 @@ use crate::images::Transfer;
 use crate::judge::Judge;
 use crate::net::Net;
 use crate::plan::Trigger;
-use crate::poll::poll;
 use crate::post::Parcel;
 use crate::rng::{Purpose, Rng};
 use crate::scene::Scene;
@@ -33,6 +31,7 @@ use queue::Queue;
 /// How the names of the log's files begin.
 const LOG: &str = "log-";
 
+mod disks;
 mod faults;
 mod judging;
 #[cfg(madsim)]
@@ -40,6 +39,7 @@ mod mad;
 mod moments;
 mod queue;
 mod tasks;
+mod waiting;
 
 pub(crate) enum Event {
     /// A node's driver takes a turn.
@@ -322,54 +322,6 @@ impl World {
         }
     }
 
-    // Time.
-
-    /// Lets this much time pass.
-    pub fn run(&mut self, duration: Duration) {
-        let until = self.now + duration;
-        while self.step(until) {}
-        self.pass_to(until);
-    }
-
-    /// Lets time pass until `done` says so; answers whether it did within `limit`.
-    pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&mut World) -> bool) -> bool {
-        let until = self.now + limit;
-        loop {
-            if done(self) {
-                return true;
-            }
-            if !self.step(until) {
-                self.pass_to(until);
-                return done(self);
-            }
-        }
-    }
-
-    /// Waits for an answer; `None`: it did not come within `limit`.
-    pub fn wait<F: Future + Unpin>(&mut self, mut answer: F, limit: Duration) -> Option<F::Output> {
-        let mut output = None;
-        self.run_until(limit, |_| {
-            output = poll(&mut answer);
-            output.is_some()
-        });
-        output
-    }
-
-    /// Waits until one node leads and a majority knows it.
-    pub fn wait_for_leader(&mut self, limit: Duration) -> Option<NodeId> {
-        self.run_until(limit, |world| world.leader().is_some());
-        self.leader()
-    }
-
-    /// The node that a majority follows.
-    pub fn leader(&self) -> Option<NodeId> {
-        let views: Vec<_> = self.ids().into_iter().filter_map(|node| self.status(node)).collect();
-        let alive = || views.iter().filter(|status| status.raft.halted.is_none());
-        let leader = alive().filter(|s| s.raft.role == Role::Leader).max_by_key(|s| s.raft.term)?;
-        let follows = |s: &&Status| (s.raft.leader, s.raft.term) == (leader.node, leader.raft.term);
-        (alive().filter(follows).count() > self.hosts.len() / 2).then_some(leader.node)
-    }
-
     /// Does the next thing that is to happen until then; answers whether there was one.
     pub fn step(&mut self, until: Time) -> bool {
         self.run_tasks();
@@ -510,58 +462,6 @@ impl World {
             Ok(envelope) => self.inject(envelope),
             Err(error) => panic!("our own message does not decode: {error}"),
         }
-    }
-
-    /// Sets a disk to work that has something to do.
-    fn see_to_disk(&mut self, node: NodeId) {
-        let (rng, (least, most)) = (self.rng, self.sync_time);
-        let host = self.host(node);
-        let epoch = host.epoch;
-        let Some(process) = &mut host.process else { return };
-        if !process.gather_jobs() || process.is_writing || host.held {
-            return;
-        }
-        process.is_writing = true;
-        host.syncs += 1;
-        let (least, most) = (least + host.slow_sync / 4, most + host.slow_sync);
-        let spread = most.saturating_sub(least).as_nanos() as u64 + 1;
-        let delay = least + Duration::from_nanos(rng.draw(Purpose::Sync, node, 0, host.syncs) % spread);
-        let until = self.now + delay;
-        if let Some(process) = &mut self.host(node).process {
-            process.disk_until = until;
-        }
-        self.after(delay, Event::Disk(node, epoch));
-    }
-
-    fn on_disk(&mut self, node: NodeId, epoch: u64) {
-        let host = self.host(node);
-        let is_held = host.held;
-        let Some(process) = &mut host.process else { return };
-        if host.epoch != epoch {
-            return;
-        }
-        process.is_writing = false;
-        if is_held {
-            return;
-        }
-        process.gather_jobs();
-        let batches: Vec<Batch> = process.batches().cloned().collect();
-        let mut jobs = std::mem::take(&mut process.queue);
-        let (made, is_saving) = (host.disk.creations("log"), process.worker.is_busy());
-        let unsynced = host.disk.unsynced(LOG);
-        process.worker.work(&mut jobs);
-        let (has_appended, is_durable) = (process.worker.has_appended(), host.disk.unsynced(LOG) <= unsynced);
-        let is_saving = is_saving || process.worker.is_busy();
-        let is_new = host.disk.creations("log") != made;
-        match (has_appended, is_durable) {
-            (true, true) => self.judge.shadows.written(node, batches.iter()),
-            // It said that they are durable, and they are not: what it vouches for now is seen not to be.
-            (true, false) => {}
-            (false, _) => self.judge.shadows.torn(node, batches.iter()),
-        }
-        self.note(|| Seen::Synced(node));
-        self.note_disk(node, is_new, is_saving);
-        self.see_to_disk(node);
     }
 }
 

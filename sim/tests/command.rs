@@ -18,7 +18,7 @@ fn seeds_are_run_and_summed_up() {
     let text = said(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.starts_with("3 seeds, 0 with a violation"), "{text}");
-    assert!(text.contains("wall time") && text.contains("acknowledged"), "{text}");
+    assert!(text.contains("wall time") && text.contains("calls answered"), "{text}");
 }
 
 #[test]

@@ -194,9 +194,9 @@ impl App for Workload {
         match summary {
             Ok(summary) => {
                 scene.add("deduplicated", judge.deduplicated());
-                scene.add("unknown outcomes that had happened", summary.unknown_applied as u64);
+                scene.add("unknown outcomes that had happened", summary.unknown_applied);
                 let never = summary.unknown.saturating_sub(summary.unknown_applied);
-                scene.add("unknown outcomes that had not happened", never as u64);
+                scene.add("unknown outcomes that had not happened", never);
                 Ok(())
             }
             Err(broken) => {
