@@ -30,8 +30,8 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(20);
 /// How long the cluster is watched at rest, so that what has only time left to do is done: leases end.
 pub(crate) const QUIET: Duration = Duration::from_secs(12);
 
-/// The least of it.
-const LEAST_QUIET: Duration = Duration::from_secs(2);
+/// The least of it: the slowest readers look every three seconds.
+const LEAST_QUIET: Duration = Duration::from_secs(4);
 
 /// How often what need not be seen at every step is looked at.
 const LOOK: Duration = Duration::from_millis(100);
