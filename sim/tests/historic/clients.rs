@@ -2,7 +2,7 @@
 
 use kvorum_core::command::{Op, OpenSession, Response, SessionTag};
 use kvorum_core::ids::NodeId;
-use kvorum_core::lock::{LockGuard, lock};
+use kvorum_core::lock::{LockGuard, lock, try_lock};
 use kvorum_core::node::{Reply, Request};
 use kvorum_core::request::*;
 use kvorum_core::{ErrorKind, Lease, Outcome, Write};
@@ -43,6 +43,23 @@ fn etcd_11456_a_lock_is_not_given_to_a_lease_that_has_ended() {
     let third = lease(&mut world, there, 10);
     let held = locked(&mut world, there, &third);
     assert!(world.wait(Box::pin(held.is_held()), SECOND).unwrap().unwrap());
+}
+
+/// The same with `try_lock`, which has nobody to wait for (ours, found by seed 176).
+#[test]
+fn etcd_11456_nor_is_one_that_is_tried_for() {
+    let (mut world, leader) = led(52, 3);
+    let node = others(&world, leader)[0];
+    let mine = lease(&mut world, node, 10);
+    let client = world.client(node).unwrap();
+    let mut trying = Box::pin(try_lock(&client, "l", &mine));
+    // It queues, and before it has looked who else does, its lease is over.
+    assert!(poll(&mut trying).is_none());
+    world.run(SECOND);
+    let revoke = world.client(leader).unwrap().revoke(mine.id());
+    ack(&mut world, revoke);
+    let error = world.wait(trying, 5 * SECOND).expect("an answer").expect_err("its place is gone");
+    assert_eq!(*error.kind(), ErrorKind::LeaseNotFound { id: mine.id() });
 }
 
 /// There: a lock was taken for mutual exclusion; a holder that was paused woke up and wrote beside the next one.
