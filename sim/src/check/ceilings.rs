@@ -38,7 +38,7 @@ impl Ceilings {
         let image = size("image").max().unwrap_or(0);
         let (image_log_bytes, segment) = world.log_sizes(node);
         // Small entries take a sector each, several times what counts as their size; two images are kept.
-        let most = 160 * image.max(image_log_bytes) + 8 * segment;
+        let most = 80 * image.max(image_log_bytes) + 8 * segment;
         below(node, "bytes are in the log at rest", size("log").sum(), most)
     }
 

@@ -124,6 +124,11 @@ impl Injector {
         injector
     }
 
+    /// What it does.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// When there is something to do next, if nothing happens before.
     pub fn next(&self) -> Time {
         self.timers.first_key_value().map_or(Time::NEVER, |((at, _), _)| *at)

@@ -1,6 +1,7 @@
 //! Locks that were none, and requests that were sent twice (rows 50, 51 and 60).
 
 use kvorum_core::command::{Op, OpenSession, Response, SessionTag};
+use kvorum_core::election::{self, campaign};
 use kvorum_core::ids::NodeId;
 use kvorum_core::lock::{LockGuard, lock, try_lock};
 use kvorum_core::node::{Reply, Request};
@@ -60,6 +61,49 @@ fn etcd_11456_nor_is_one_that_is_tried_for() {
     ack(&mut world, revoke);
     let error = world.wait(trying, 5 * SECOND).expect("an answer").expect_err("its place is gone");
     assert_eq!(*error.kind(), ErrorKind::LeaseNotFound { id: mine.id() });
+}
+
+/// A holder on a member that hears its leader late, and then not at all: it must stop believing in its lease
+/// before anybody else can hold it.
+#[test]
+fn f1_a_holder_stops_believing_before_its_lease_has_ended() {
+    let (mut world, leader) = led(53, 3);
+    let here = others(&world, leader)[0];
+    let late = std::time::Duration::from_millis(700);
+    let link = world.net.link(leader, here);
+    (link.fastest, link.slowest) = (late, late);
+    let mine = lease(&mut world, here, 3);
+    let put = PutRequest::new("held", "mine").with_lease(mine.id());
+    let put = world.client(here).unwrap().put_request(put);
+    ack(&mut world, put);
+    world.run(10 * SECOND);
+    assert!(!mine.is_lost(), "it is renewed, though late");
+    // Right after an answer has come.
+    let rest: Vec<NodeId> = others(&world, here);
+    part(&mut world, &[here], &rest);
+    let client = world.client(leader).unwrap();
+    let is_over = |_: &mut World| client.get_local("held").unwrap().is_none();
+    assert!(world.run_until(20 * SECOND, is_over), "the lease ends");
+    assert!(mine.is_lost(), "its holder has stopped believing in it");
+}
+
+/// A member that is cut off is asked who leads an election: it may not know, but it may not say who led yesterday.
+#[test]
+fn f1_who_is_cut_off_names_no_leader_of_yesterday() {
+    let (mut world, leader) = led(54, 3);
+    let nodes = others(&world, leader);
+    let (first, second) = (lease(&mut world, nodes[0], 10), lease(&mut world, leader, 10));
+    let here = world.client(nodes[0]).unwrap();
+    let won = world.wait(Box::pin(campaign(&here, "e", &first, "first")), 5 * SECOND).unwrap().unwrap();
+    world.run(SECOND);
+    let rest: Vec<NodeId> = others(&world, nodes[1]);
+    part(&mut world, &[nodes[1]], &rest);
+    world.wait(Box::pin(won.resign()), 5 * SECOND).unwrap().unwrap();
+    let there = world.client(leader).unwrap();
+    let _won = world.wait(Box::pin(campaign(&there, "e", &second, "second")), 5 * SECOND).unwrap().unwrap();
+    let behind = world.client(nodes[1]).unwrap();
+    let said = world.wait(Box::pin(election::leader(&behind, "e")), 20 * SECOND).expect("an answer");
+    assert!(said.is_err(), "it says {said:?}");
 }
 
 /// There: a lock was taken for mutual exclusion; a holder that was paused woke up and wrote beside the next one.
