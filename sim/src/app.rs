@@ -54,6 +54,8 @@ pub trait App {
 
     /// Sees every change of the store, in order, as soon as it is agreed on.
     ///
+    /// Not called in a run whose plan asks more than any cluster can give ([`crate::Run::is_outside`]).
+    ///
     /// # Errors
     ///
     /// What does not hold; see [`Violation::of_app`].
@@ -64,6 +66,8 @@ pub trait App {
 
     /// Looks at the world after every step: what tasks have seen and noted can be judged here against what is
     /// agreed ([`World::judge`]). Called very often.
+    ///
+    /// Not called in a run whose plan asks more than any cluster can give ([`crate::Run::is_outside`]).
     ///
     /// # Errors
     ///
@@ -80,6 +84,8 @@ pub trait App {
 
     /// Looks at everything when the cluster has come to rest: all nodes run (but those that lost what they must
     /// not lose) and agree. [`World::ask`] asks the store.
+    ///
+    /// Not called in a run whose plan asks more than any cluster can give ([`crate::Run::is_outside`]).
     ///
     /// # Errors
     ///

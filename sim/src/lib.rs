@@ -39,7 +39,7 @@
 //!     }
 //!
 //!     fn end(&mut self, world: &mut World) -> Result<(), Violation> {
-//!         let all = kvorum_core::request::RangeRequest::prefix("visitors/");
+//!         let all = kvorum_sim::request::RangeRequest::prefix("visitors/");
 //!         let counted = world.ask(|store| store.range(all))?.count as u64;
 //!         if counted < self.acknowledged.get() {
 //!             let seen = format!("{counted} of {}", self.acknowledged.get());
@@ -149,7 +149,7 @@ pub use history::Change;
 pub use host::Crash;
 pub use judge::Judge;
 pub use kvorum_core::ids::{NodeId, Revision};
-pub use kvorum_core::{Client, Config, Time};
+pub use kvorum_core::{Client, Config, Time, request};
 pub use kvorum_storage::faulty::Survivors;
 pub use net::{Link, Net};
 pub use plan::{Class, Swarm};

@@ -64,7 +64,8 @@ impl Rehearsal {
         self
     }
 
-    /// As these say.
+    /// As these say, instead of whatever was said before. (How many nodes there are the world says, and nothing is
+    /// printed: that is for the command.)
     pub fn with(mut self, options: &RunOptions) -> Rehearsal {
         self.options = options.clone();
         self

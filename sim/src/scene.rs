@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use kvorum_core::ids::{NodeId, Revision};
-use kvorum_core::{Client, Time};
+use kvorum_core::{Client, Outcome, Time};
 
 use crate::rng::{Purpose, Rng, Stream};
-use crate::timeline::{Lane, Timeline, What};
+use crate::timeline::{Lane, Timeline, Told, What};
 use crate::violation::{Checker, Violation};
 
 /// A task of a service in rehearsal.
@@ -183,6 +183,36 @@ impl Scene {
 
     pub(crate) fn add(&self, what: &'static str, count: u64) {
         *self.0.counts.borrow_mut().entry(what).or_insert(0) += count;
+    }
+
+    /// Waits for the answer to a call, and shows the call on the timeline, in the lane of that name: from now to
+    /// its answer, with what became of it.
+    ///
+    /// ```no_run
+    /// # async fn example(scene: kvorum_sim::Scene, store: kvorum_sim::Client) {
+    /// let put = scene.call("visitors", "put visitors/7", store.put("visitors/7", "")).await;
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The call's.
+    pub async fn call<T>(
+        &self,
+        lane: &str,
+        words: &str,
+        answer: impl Future<Output = kvorum_core::Result<T>>,
+    ) -> kvorum_core::Result<T> {
+        let number = self.next_call();
+        self.mark(|| Lane::Client(lane.into()), || What::Call(number, words.into()));
+        let result = answer.await;
+        let (told, said) = match &result {
+            Ok(_) => (Told::Done, "done".into()),
+            Err(error) if error.outcome() == Outcome::Unknown => (Told::Unknown, error.to_string()),
+            Err(error) => (Told::Refused, error.to_string()),
+        };
+        self.mark(|| Lane::Client(lane.into()), || What::Return(number, told, said));
+        result
     }
 
     /// Notes something on the timeline, in the lane of that name. The words are asked for only if there is a

@@ -16,9 +16,13 @@ use crate::run::Run;
 pub struct Seeds {
     /// So many seeds kept every promise, before one was found that did not.
     pub clean: u64,
+    /// Of these, so many asked more than any cluster can give, and were judged only by whether anything panics: the
+    /// service's own promises were not looked at. (None, if the swarm says `outside(0)`.)
+    pub outside: u64,
     /// How much time passed in their worlds.
     pub simulated: Duration,
-    /// Named counts of what happened in them.
+    /// Named counts of what happened in them, and in the one that broke a promise. A service that was not exercised
+    /// keeps every promise: count with [`crate::Scene::count`], and look here.
     pub counts: BTreeMap<&'static str, u64>,
     /// The first seed that broke a promise.
     pub broken: Option<Run>,
@@ -34,11 +38,15 @@ impl Seeds {
 /// What was found, and how to see it again.
 impl fmt::Display for Seeds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (clean, hours) = (self.clean, self.simulated.as_secs_f64() / 3600.0);
+        let (clean, outside, minutes) = (self.clean, self.outside, self.simulated.as_secs_f64() / 60.0);
         match &self.broken {
             Some(run) => write!(f, "{run}\n  ({clean} seeds before it kept every promise)"),
-            None => write!(f, "{clean} seeds kept every promise, over {hours:.1} simulated hours"),
+            None => write!(f, "{clean} seeds kept every promise, over {minutes:.1} simulated minutes"),
+        }?;
+        if outside > 0 {
+            write!(f, " ({outside} of them asked more than can be kept, and were hardly judged)")?;
         }
+        Ok(())
     }
 }
 
@@ -79,15 +87,16 @@ pub fn seeds(range: Range<u64>, run: impl Fn(u64) -> Run + Sync) -> Seeds {
     });
     let mut found = Seeds::default();
     for run in runs.into_inner().expect("nobody panicked with it").into_values() {
+        for (name, count) in &run.counts {
+            *found.counts.entry(*name).or_insert(0) += count;
+        }
         if run.violation.is_some() {
             found.broken = Some(run);
             break;
         }
         found.clean += 1;
+        found.outside += u64::from(run.is_outside);
         found.simulated += run.simulated;
-        for (name, count) in run.counts {
-            *found.counts.entry(name).or_insert(0) += count;
-        }
     }
     found
 }
