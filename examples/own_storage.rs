@@ -138,8 +138,9 @@ impl Storage for RedbStorage {
         self.place.write(|write| set_numbers(write, &numbers))
     }
 
-    fn append(&mut self, batches: &[Batch]) -> Result<()> {
-        self.place.write(|write| batches.iter().try_for_each(|batch| write_batch(write, batch)))
+    fn append(&mut self, batches: &[Batch]) -> Result<u64> {
+        self.place.write(|write| batches.iter().try_for_each(|batch| write_batch(write, batch)))?;
+        Ok(batches.iter().map(Batch::size).sum())
     }
 
     fn drop_head(&mut self, through: u64) -> Result<()> {

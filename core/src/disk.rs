@@ -109,9 +109,9 @@ impl DiskWorker {
             }
         }
         if let Some(ticket) = newest {
-            self.storage.append(&batches)?;
+            let bytes = self.storage.append(&batches)?;
             self.has_appended = true;
-            self.report(DiskReport::Persisted(ticket));
+            self.report(DiskReport::Persisted(ticket, bytes));
         }
         rest.into_iter().try_for_each(|job| self.other_job(job))
     }

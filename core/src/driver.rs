@@ -170,7 +170,7 @@ impl Driver {
 
     fn take_report(&mut self, now: Time, report: DiskReport) {
         let input = match report {
-            DiskReport::Persisted(ticket) => Input::Persisted(ticket),
+            DiskReport::Persisted(ticket, bytes) => Input::Persisted { ticket, bytes },
             DiskReport::ImageSaved(meta, size) => Input::ImageSaved { meta, size },
             DiskReport::ImageOpened(envelope, source) => return self.transport.send_image(envelope, source),
             DiskReport::NoImage(envelope) => Input::ImageSent { to: envelope.to, stored: false },

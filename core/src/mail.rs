@@ -33,8 +33,8 @@ pub struct ReplySender(pub(crate) oneshot::Sender<Result<Reply>>);
 
 /// What the disk's thread reports.
 pub enum DiskReport {
-    /// This write, and every one before it, is durable.
-    Persisted(Ticket),
+    /// This write, and every one before it, is durable; the log has become so many bytes longer.
+    Persisted(Ticket, u64),
     /// An image is durable.
     ImageSaved(ImageMeta, u64),
     /// An image that is to be sent.
@@ -50,7 +50,7 @@ pub enum DiskReport {
 impl std::fmt::Debug for DiskReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            DiskReport::Persisted(ticket) => write!(f, "Persisted({ticket})"),
+            DiskReport::Persisted(ticket, _) => write!(f, "Persisted({ticket})"),
             DiskReport::ImageSaved(meta, size) => write!(f, "ImageSaved({meta:?}, {size})"),
             DiskReport::ImageOpened(..) => f.write_str("ImageOpened"),
             DiskReport::NoImage(_) => f.write_str("NoImage"),

@@ -86,6 +86,13 @@ pub struct Batch {
     pub hard_state: Option<HardState>,
 }
 
+impl Batch {
+    /// Bytes that it takes, about.
+    pub fn size(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.data.len() as u64 + 32).sum()
+    }
+}
+
 /// What an image is of. The core writes this and reads it back; a storage only keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageMeta {
@@ -131,12 +138,14 @@ pub trait Storage: Send {
     /// [`crate::ErrorKind::Io`].
     fn set_identity(&mut self, identity: &Identity) -> Result<()>;
 
-    /// Appends the batches in order and makes them durable with one sync.
+    /// Appends the batches in order and makes them durable with one sync. Answers how many bytes longer the log has
+    /// become where it lies; [`Batch::size`] will do for a storage that does not know. The next image is due
+    /// when these bytes are more than the last one has.
     ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::Io`]; the storage then refuses every further write.
-    fn append(&mut self, batches: &[Batch]) -> Result<()>;
+    fn append(&mut self, batches: &[Batch]) -> Result<u64>;
 
     /// Entries up to and including `through` are no longer needed. The storage may keep more of them. It
     /// keeps the entries that its oldest kept image needs: those after the image, and the one at it.
@@ -160,7 +169,7 @@ pub trait Storage: Send {
     /// # Errors
     ///
     /// [`crate::ErrorKind::Corrupt`] if the newest image is damaged and no older one can stand in (the log
-    /// behind the older one must still be there), [`crate::ErrorKind::Io`].
+    /// behind the older one must still be there, and reach as far as the newest), [`crate::ErrorKind::Io`].
     fn open_image(&mut self) -> Result<Option<Box<dyn ImageSource>>>;
 }
 

@@ -44,8 +44,8 @@ pub enum Expected {
     Checkers(&'static [Checker]),
     /// A test that plays it, because made-up runs cannot show it.
     Test {
-        /// Which: `core`, `storage` or `sim` and the path of one of its unit tests, or a file in `sim/tests`
-        /// and the test in it.
+        /// Which: `core`, `storage` or `sim` and the path of one of its unit tests, `storage_rot` and a test in
+        /// `storage/tests/rot.rs`, or a file in `sim/tests` and the test in it.
         target: &'static str,
         /// Why no run shows it.
         because: &'static str,
@@ -140,6 +140,17 @@ pub const PLANTS: &[Plant] = &[
         file: "core/src/node/upkeep.rs",
         expected: Expected::Checkers(&[Checker::Durability, Checker::Liveness, Checker::Panic]),
         class: Class::B,
+    },
+    Plant {
+        name: "older_image_forgets",
+        twin: "seed 9071",
+        does: "An older image stands in for a damaged one although the log ends before that.",
+        file: "storage/src/file/mod.rs",
+        expected: Expected::Test {
+            target: "storage_rot::a_damaged_image_that_is_ahead_of_the_log_has_no_substitute",
+            because: "needs rot in an image that came from the leader, and a kill before the log was reset",
+        },
+        class: Class::C,
     },
     Plant {
         name: "name_image_before_sync",

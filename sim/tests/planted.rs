@@ -57,6 +57,7 @@ fn is_a_test(program: &str, test: &str) -> bool {
     match program {
         "core" | "storage" => sources(&root().join(program).join("src"), &mut files),
         "sim" => sources(&root().join("sim/src"), &mut files),
+        "storage_rot" => files.push(root().join("storage/tests/rot.rs")),
         file if root().join(format!("sim/tests/{file}.rs")).exists() => {
             files.push(root().join(format!("sim/tests/{file}.rs")));
         }

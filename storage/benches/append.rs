@@ -66,7 +66,7 @@ fn single(dir: &std::path::Path, storage: &mut FileStorage) {
     for i in 0..ROUNDS as u64 {
         theirs.push(bare(&mut file));
         let one = [batch(i + 1, 1)];
-        ours.push(timed(|| storage.append(&one).expect("an append")));
+        ours.push(timed(|| _ = storage.append(&one).expect("an append")));
     }
     let theirs = summary("bare append + fdatasync, 256 B", &mut theirs);
     let ours = summary("FileStorage::append, one entry", &mut ours);
@@ -79,7 +79,7 @@ fn batches(storage: &mut FileStorage) {
     for _ in 0..400 {
         let one = [batch(next, 1000)];
         next += 1000;
-        times.push(timed(|| storage.append(&one).expect("an append")));
+        times.push(timed(|| _ = storage.append(&one).expect("an append")));
     }
     let median = summary("FileStorage::append, 1000 entries", &mut times);
     println!("  = {:.0} k entries/s", 1000.0 / median * 1000.0);

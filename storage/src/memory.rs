@@ -110,9 +110,10 @@ impl Storage for MemoryStorage {
         self.write(|content| content.log.identity = Some(*identity))
     }
 
-    fn append(&mut self, batches: &[Batch]) -> Result<()> {
+    fn append(&mut self, batches: &[Batch]) -> Result<u64> {
         let batches = if self.is_thrown_away { &[] } else { batches };
-        self.write(|content| batches.iter().for_each(|batch| add(&mut content.log, batch)))
+        self.write(|content| batches.iter().for_each(|batch| add(&mut content.log, batch)))?;
+        Ok(batches.iter().map(Batch::size).sum())
     }
 
     fn drop_head(&mut self, through: Index) -> Result<()> {

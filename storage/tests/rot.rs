@@ -304,6 +304,30 @@ fn an_image_without_a_log_behind_it_does_not_stand_in() {
     assert!(is_corrupt(&error) && error.to_string().contains(&image_name(15)), "{error}");
 }
 
+/// A follower was sent an image, acknowledged it, and was killed before its log was reset: seed 9071.
+#[test]
+fn a_damaged_image_that_is_ahead_of_the_log_has_no_substitute() {
+    let disk = with_two_images();
+    let mut storage = mount(&disk).unwrap();
+    storage.recover().unwrap();
+    save_image(&mut storage, 25);
+    drop(storage);
+    assert_eq!(read(&disk).unwrap().1, 25);
+    disk.flip(&image_name(25), 500, 1);
+    let error = read(&disk).unwrap_err();
+    assert!(is_corrupt(&error) && error.to_string().contains(&image_name(25)), "{error}");
+
+    // Nor is a log that begins at 1 enough, if it ends before the image.
+    let disk = FaultyDisk::new(1);
+    append(&disk, 9, 10);
+    let mut storage = mount(&disk).unwrap();
+    storage.recover().unwrap();
+    save_image(&mut storage, 12);
+    drop(storage);
+    disk.flip(&image_name(12), 70, 1);
+    assert!(is_corrupt(&read(&disk).unwrap_err()));
+}
+
 #[test]
 fn both_images_damaged_is_the_end_but_not_if_the_log_is_whole() {
     let disk = with_two_images();

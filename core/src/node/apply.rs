@@ -26,8 +26,6 @@ pub(super) struct Progress {
     own_request: u64,
     /// Compactions whose clients wait until the memory is free.
     physical: Vec<(Revision, Token, Reply)>,
-    /// Bytes of entries applied since the newest image.
-    pub(super) log_bytes: u64,
 }
 
 impl Progress {
@@ -38,7 +36,6 @@ impl Progress {
             uncommitted: 0,
             own_request: OWN_REQUESTS,
             physical: Vec::new(),
-            log_bytes: 0,
         }
     }
 
@@ -57,7 +54,6 @@ impl Progress {
     pub(super) fn skipped_to(&mut self, position: LogPosition, hash: [u8; 32]) {
         self.position = position;
         self.hashes = VecDeque::from([hash]);
-        self.log_bytes = 0;
     }
 
     /// The hash after `index`, if it is remembered.
@@ -124,7 +120,6 @@ impl Node {
             let position = LogPosition { index: entry.index, term: entry.term };
             let size = entry.data.len() as u64;
             self.applied.uncommitted = self.applied.uncommitted.saturating_sub(size);
-            self.applied.log_bytes += size + 32;
             if entry.entry_type == EntryType::EntryNormal {
                 let applied = state.apply(position, &entry.data);
                 let is_earlier = |origin: &Origin| {

@@ -30,7 +30,12 @@ pub enum Input {
         state: Box<State>,
     },
     /// A [`Output::Persist`] is durable, and every one before it.
-    Persisted(Ticket),
+    Persisted {
+        /// Which.
+        ticket: Ticket,
+        /// How many bytes longer the log has become by all that this tells of.
+        bytes: u64,
+    },
     /// The image asked for by [`Output::SaveImage`] is durable.
     ImageSaved {
         /// What it is of.

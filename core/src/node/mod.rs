@@ -118,7 +118,7 @@ impl Node {
             Input::Request(token, request) => return self.on_request(token, request),
             Input::Message(envelope) => self.on_envelope(envelope),
             Input::ImageReceived { envelope, meta, state } => self.on_image(envelope, meta, state),
-            Input::Persisted(ticket) => self.on_persisted(ticket),
+            Input::Persisted { ticket, bytes } => self.on_persisted(ticket, bytes),
             Input::ImageSaved { meta, size } => self.on_image_saved(meta, size),
             Input::ImageSent { to, stored } => self.on_image_sent(to, stored),
             Input::Unreachable(peer) => self.raft.report_unreachable(peer),

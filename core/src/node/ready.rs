@@ -129,7 +129,8 @@ impl Node {
         }
     }
 
-    pub(super) fn on_persisted(&mut self, ticket: Ticket) {
+    pub(super) fn on_persisted(&mut self, ticket: Ticket, bytes: u64) {
+        self.upkeep.log_bytes += bytes;
         let released = self.held.release(ticket);
         self.raft.on_persist_ready(ticket);
         if planted!("commit_without_quorum") && self.is_leader() {
@@ -236,6 +237,7 @@ impl Node {
         };
         self.state.write().install(*state);
         self.applied.skipped_to(position, self.state.read().hash());
+        self.upkeep.log_bytes = 0;
         self.fail_skipped();
         self.outputs.push_back(Output::Wake);
     }

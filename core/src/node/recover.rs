@@ -58,6 +58,9 @@ impl Node {
             Some((meta, state)) => (Some(meta), state),
             None => (None, State::new(identity.cluster)),
         };
+        let covered = image.as_ref().map_or(0, |image| image.position.index);
+        let behind = recovered.entries.partition_point(|entry| entry.index <= covered);
+        let upkeep = upkeep::Upkeep::resume(&recovered.entries[behind..]);
         let window = rebuild(&config, recovered, image)?;
         let raft = raft_node(&config, window, state.applied())?;
         let applied = apply::Progress::new(state.applied(), state.hash());
@@ -71,7 +74,7 @@ impl Node {
             held: ready::Held::default(),
             forwarded: propose::Forwarded::default(),
             leases: leases::Leases::default(),
-            upkeep: upkeep::Upkeep::default(),
+            upkeep,
             health: health::Health::default(),
             state: Arc::new(RwLock::new(state)),
             outputs: VecDeque::new(),

@@ -9,7 +9,7 @@ use crate::command::{MemberSeen, Op, Settings};
 use crate::config::AutoCompaction;
 use crate::ids::{Index, Revision};
 use crate::request::CompactionRequest;
-use crate::storage::ImageMeta;
+use crate::storage::{ImageMeta, LogEntry};
 use crate::time::Time;
 
 /// How often a leader looks whether something is to be agreed on.
@@ -32,6 +32,17 @@ pub(super) struct Upkeep {
     wanted: Option<Time>,
     /// Bytes of the newest image.
     image_size: u64,
+    /// Bytes that the log has been given since the newest image.
+    pub(super) log_bytes: u64,
+}
+
+impl Upkeep {
+    /// Goes on with a log that has these entries behind the newest image. What they take on the disk is not known;
+    /// written one by one, they take what they take here.
+    pub(super) fn resume(entries: &[LogEntry]) -> Upkeep {
+        let of_one = |entry: &LogEntry| (entry.data.len() as u64 + 64).next_multiple_of(512);
+        Upkeep { log_bytes: entries.iter().map(of_one).sum(), ..Upkeep::default() }
+    }
 }
 
 impl Node {
@@ -133,14 +144,14 @@ impl Node {
             self.upkeep.wanted = Some(self.now);
         }
         let enough = self.config.image_log_bytes.max(self.upkeep.image_size);
-        let is_due = wanted || (self.applied.log_bytes >= enough && !self.config.is_volatile);
+        let is_due = wanted || (self.upkeep.log_bytes >= enough && !self.config.is_volatile);
         let has_news =
             self.applied.position().index > self.raft.store().image().map_or(0, |image| image.position.index);
         if self.upkeep.saving.is_some() || !has_news || !is_due {
             return;
         }
         self.upkeep.saving = Some(self.applied.position().index);
-        self.applied.log_bytes = 0;
+        self.upkeep.log_bytes = 0;
         if planted!("drop_log_before_image") {
             self.outputs.push_back(Output::DropLog(self.applied.position().index));
         }

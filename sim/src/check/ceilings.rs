@@ -37,8 +37,9 @@ impl Ceilings {
         let size = |kind| of(kind).map(|(_, bytes)| bytes.len());
         let image = size("image").max().unwrap_or(0);
         let (image_log_bytes, segment) = world.log_sizes(node);
-        // Small entries take a sector each, several times what counts as their size; two images are kept.
-        let most = 80 * image.max(image_log_bytes) + 8 * segment;
+        // What lies behind the older image, and behind the newer one, which may have grown while another was being
+        // written; and the segments that are begun.
+        let most = 4 * image.max(image_log_bytes) + 8 * segment;
         below(node, "bytes are in the log at rest", size("log").sum(), most)
     }
 

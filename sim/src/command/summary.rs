@@ -74,8 +74,9 @@ impl Summary {
     }
 
     fn print_sometimes(&self, out: &mut dyn Write, sometimes: &[&'static str]) -> io::Result<()> {
-        let mut all: BTreeMap<&str, (u64, u64)> = sometimes.iter().map(|name| (*name, (0, 0))).collect();
-        all.extend(self.counts.iter().filter(|(name, _)| name.starts_with(SOMETIMES)).map(|(n, c)| (*n, *c)));
+        let counted = self.counts.keys().filter(|name| name.starts_with(SOMETIMES));
+        let of = |name: &&'static str| (*name, self.counts.get(name).copied().unwrap_or_default());
+        let all: BTreeMap<&str, (u64, u64)> = sometimes.iter().chain(counted).map(of).collect();
         if !all.is_empty() {
             writeln!(out, "\nsometimes {:>38} {:>9}", "times", "in seeds")?;
         }
@@ -112,8 +113,8 @@ mod tests {
     #[test]
     fn a_summary_tells_how_often_and_in_how_many_seeds() {
         let mut out = Vec::new();
-        let summary = after(120, &[("crashes", 3), ("sometimes/split vote", 1)]);
-        let wanted = ["sometimes/split vote", "sometimes/torn tail"];
+        let summary = after(120, &[("crashes", 3), ("sometimes/split vote", 1), ("kill", 2)]);
+        let wanted = ["sometimes/split vote", "sometimes/torn tail", "kill"];
         let (wall, cpu) = (Duration::from_secs(10), Some(Duration::from_secs(20)));
         summary.print(&mut out, wall, cpu, &wanted).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -128,5 +129,6 @@ mod tests {
         ] {
             assert!(lines.iter().any(|found| found == line), "{line}\n{text}");
         }
+        assert_eq!(lines.iter().filter(|line| **line == "kill 240 120").count(), 2, "{text}");
     }
 }

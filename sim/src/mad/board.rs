@@ -19,7 +19,7 @@ use crate::plan::Trigger;
 use crate::promises::{FenceJudge, Resource};
 use crate::rng::Stream;
 use crate::violation::{Checker, Violation};
-use crate::workload::{KvClient, Recorded, Recorder};
+use crate::workload::{Caller, KvClient, Recorded, Recorder};
 
 /// What clients ask.
 #[derive(Clone, Debug)]
@@ -283,10 +283,11 @@ async fn resident(stage: Rc<Stage>, node: NodeId, life: u64, draw: Stream) {
     };
     let Some(recorder) = recorder else { return };
     let (who, scene) = (50 + node, stage.scene.clone());
-    let mut kv =
-        KvClient { who, scene, recorder: recorder.clone(), draw, pause, known: 1, values: life * 100_000 };
+    let values = life * 100_000;
+    let caller = Caller { who, scene, recorder: recorder.clone(), draw, pace: pause, values };
+    let mut kv = KvClient { caller, known: 1 };
     while !stage.scene.is_resting() {
-        sleep(Duration::from_millis(kv.draw.between(1, pause))).await;
+        sleep(Duration::from_millis(kv.caller.draw.between(1, pause))).await;
         let Some(client) = recorder.client(who, node) else { return };
         kv.ask(&client).await;
     }

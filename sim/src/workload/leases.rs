@@ -6,75 +6,68 @@ use kvorum_core::ids::LeaseId;
 use kvorum_core::request::{LeaseTimeToLiveRequest, PutRequest};
 use kvorum_core::{Error, ErrorKind, Outcome, Time};
 
+use super::caller::Caller;
 use super::heard::{Ears, Heard, call};
-use super::record::{Recorded, Recorder};
-use crate::rng::Stream;
-use crate::scene::Scene;
+use super::record::Recorded;
 
 /// How much later than its failure a renewal may still take effect that nobody knows the end of.
 const LATE: Duration = Duration::from_secs(5);
 
 pub(super) struct LeaseClient {
-    pub(super) who: u64,
-    pub(super) scene: Scene,
-    pub(super) recorder: Recorder,
+    pub(super) caller: Caller,
     pub(super) ears: Ears,
-    pub(super) draw: Stream,
-    pub(super) pause: u64,
-    pub(super) values: u64,
 }
 
 impl LeaseClient {
     pub(super) async fn run(mut self) {
-        while !self.scene.is_resting() {
+        while !self.caller.scene.is_resting() {
             if let Some((id, ttl)) = self.grant().await {
-                let rounds = self.draw.between(1, 25);
+                let rounds = self.caller.draw.between(1, 25);
                 self.live(id, ttl, rounds).await;
             }
         }
     }
 
     async fn client(&mut self) -> Option<Recorded> {
-        let pause = Duration::from_millis(self.draw.between(1, self.pause));
-        self.scene.sleep(pause).await;
-        let node = 1 + self.draw.below(self.scene.node_count());
-        self.recorder.client(self.who, node)
+        self.caller.pause().await;
+        let node = self.caller.any_node();
+        self.caller.recorder.client(self.caller.who, node)
     }
 
     async fn grant(&mut self) -> Option<(LeaseId, Duration)> {
         let client = self.client().await?;
-        let ttl = Duration::from_secs(self.draw.pick(&[1, 2, 2, 3, 4, 70]));
-        let sent = self.scene.now();
+        let ttl = Duration::from_secs(self.caller.draw.pick(&[1, 2, 2, 3, 4, 70]));
+        let sent = self.caller.scene.now();
         let granted = client.glance(client.plain().grant(ttl), |a| a.header).await.ok()?;
         let ttl = seconds(granted.ttl);
-        self.ears.hear(Heard::Granted(granted.id, ttl, call(&self.scene, sent)));
+        self.ears.hear(Heard::Granted(granted.id, ttl, call(&self.caller.scene, sent)));
         Some((granted.id, ttl))
     }
 
     /// Does this and that with a lease; answers when it is gone, or is to be left alone.
     async fn live(&mut self, id: LeaseId, ttl: Duration, rounds: u64) {
         for _ in 0..rounds {
-            if self.scene.is_resting() {
+            if self.caller.scene.is_resting() {
                 return;
             }
             let Some(client) = self.client().await else { continue };
-            let sent = self.scene.now();
-            let is_there = match self.draw.below(20) {
+            let sent = self.caller.scene.now();
+            let is_there = match self.caller.draw.below(20) {
                 0..9 => self.renew(&client, id, sent).await,
                 9..14 => self.put(&client, id, sent).await,
                 14..17 => self.ask(&client, id, sent).await,
                 17 => self.list(&client, id, ttl, sent).await,
                 18 => self.move_away(&client, id).await,
-                _ if self.draw.chance(300) => self.revoke(&client, id, sent).await,
+                _ if self.caller.draw.chance(300) => self.revoke(&client, id, sent).await,
                 _ => true,
             };
             if !is_there {
                 return;
             }
-            if self.draw.chance(60) {
+            if self.caller.draw.chance(60) {
                 // Long enough to lose it.
-                let pause = Duration::from_millis(self.draw.between(500, 5000));
-                self.scene.sleep(pause).await;
+                let pause = Duration::from_millis(self.caller.draw.between(500, 5000));
+                self.caller.scene.sleep(pause).await;
             }
         }
     }
@@ -82,25 +75,24 @@ impl LeaseClient {
     async fn renew(&self, client: &Recorded, id: LeaseId, sent: Time) -> bool {
         match client.plain().keep_alive(id).await {
             Ok(renewed) if renewed.ttl > 0 => {
-                self.scene.count("leases renewed");
-                self.ears.hear(Heard::Renewed(id, seconds(renewed.ttl), call(&self.scene, sent)));
+                self.caller.scene.count("leases renewed");
+                self.ears.hear(Heard::Renewed(id, seconds(renewed.ttl), call(&self.caller.scene, sent)));
                 true
             }
             Ok(_) => self.gone(id, sent),
             Err(_) => {
-                self.ears.hear(Heard::MayBeRenewed(id, sent, self.scene.now() + LATE));
+                self.ears.hear(Heard::MayBeRenewed(id, sent, self.caller.scene.now() + LATE));
                 true
             }
         }
     }
 
     async fn put(&mut self, client: &Recorded, id: LeaseId, sent: Time) -> bool {
-        self.values += 1;
-        let value = format!("{}-{}", self.who, self.values);
-        let key = format!("leased/{}/{}", self.who, self.draw.below(2));
+        let value = self.caller.value();
+        let key = format!("leased/{}/{}", self.caller.who, self.caller.draw.below(2));
         match client.put(PutRequest::new(key, value).with_lease(id)).await {
             Ok(_) => {
-                self.ears.hear(Heard::Used(id, call(&self.scene, sent)));
+                self.ears.hear(Heard::Used(id, call(&self.caller.scene, sent)));
                 true
             }
             Err(error) => !self.is_gone(&error, id, sent),
@@ -109,9 +101,8 @@ impl LeaseClient {
 
     /// A key that hung on it hangs on nothing any more, and outlives it.
     async fn move_away(&mut self, client: &Recorded, _: LeaseId) -> bool {
-        self.values += 1;
-        let value = format!("{}-{}", self.who, self.values);
-        let key = format!("leased/{}/{}", self.who, self.draw.below(2));
+        let value = self.caller.value();
+        let key = format!("leased/{}/{}", self.caller.who, self.caller.draw.below(2));
         let _ = client.put(PutRequest::new(key, value)).await;
         true
     }
@@ -119,7 +110,7 @@ impl LeaseClient {
     async fn ask(&self, client: &Recorded, id: LeaseId, sent: Time) -> bool {
         match client.plain().time_to_live(LeaseTimeToLiveRequest { id, keys: true }).await {
             Ok(told) if told.ttl >= 0 => {
-                self.ears.hear(Heard::Told(id, seconds(told.ttl), call(&self.scene, sent)));
+                self.ears.hear(Heard::Told(id, seconds(told.ttl), call(&self.caller.scene, sent)));
                 true
             }
             Ok(_) => self.gone(id, sent),
@@ -130,7 +121,7 @@ impl LeaseClient {
     async fn list(&self, client: &Recorded, id: LeaseId, _: Duration, sent: Time) -> bool {
         match client.plain().leases().await {
             Ok(all) if all.leases.contains(&id) => {
-                self.ears.hear(Heard::Used(id, call(&self.scene, sent)));
+                self.ears.hear(Heard::Used(id, call(&self.caller.scene, sent)));
                 true
             }
             Ok(_) => self.gone(id, sent),
@@ -142,7 +133,7 @@ impl LeaseClient {
         self.ears.hear(Heard::RevokeAsked(id, sent));
         match client.glance(client.plain().revoke(id), |a| a.header).await {
             Ok(_) => {
-                self.ears.hear(Heard::Revoked(id, call(&self.scene, sent)));
+                self.ears.hear(Heard::Revoked(id, call(&self.caller.scene, sent)));
                 false
             }
             Err(error) => !self.is_gone(&error, id, sent) && error.outcome() == Outcome::NotApplied,
@@ -155,8 +146,8 @@ impl LeaseClient {
     }
 
     fn gone(&self, id: LeaseId, sent: Time) -> bool {
-        self.scene.count("leases found gone");
-        self.ears.hear(Heard::Gone(id, call(&self.scene, sent)));
+        self.caller.scene.count("leases found gone");
+        self.ears.hear(Heard::Gone(id, call(&self.caller.scene, sent)));
         false
     }
 }

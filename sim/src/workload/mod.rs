@@ -9,8 +9,10 @@
 //! | `leases` | have leases |
 //! | `locks` | want the same lock, and the same leadership |
 //! | `heard` | what these saw, and its judges |
+//! | `caller` | what these are made of |
 //! | `record`, `convert` | what was asked and told, for the judge of histories |
 
+mod caller;
 mod convert;
 mod heard;
 mod kv;
@@ -35,6 +37,7 @@ use crate::rng::{Purpose, Rng, Stream};
 use crate::scene::{Scene, Task};
 use crate::violation::{Checker, Violation};
 use crate::world::World;
+pub(crate) use caller::Caller;
 use heard::Hearing;
 pub(crate) use kv::KvClient;
 use leases::LeaseClient;
@@ -55,7 +58,7 @@ pub struct Workload {
 /// How much of what there is.
 struct Load {
     /// Milliseconds between a client's requests, at most.
-    pause: u64,
+    pace: u64,
     kv: u64,
     sessions: u64,
     watches: u64,
@@ -70,7 +73,7 @@ impl Workload {
     pub fn new(seed: u64) -> Workload {
         let mut draw = Rng::new(seed).stream(Purpose::Client, 0);
         let load = Load {
-            pause: draw.pick(&[100, 300, 800, 1500, 3000, 3000]),
+            pace: draw.pick(&[100, 300, 800, 1500, 3000, 3000]),
             kv: draw.between(1, 5),
             sessions: draw.between(0, 2),
             watches: draw.between(1, 4),
@@ -84,8 +87,7 @@ impl Workload {
     /// About 100 writes and 70 reads in every simulated second, with all other clients beside them: the load at
     /// which the simulator's own speed is measured.
     pub fn busy(seed: u64) -> Workload {
-        let load =
-            Load { pause: 200, kv: 17, sessions: 1, watches: 3, leases: 2, locks: 500, elections: 500 };
+        let load = Load { pace: 200, kv: 17, sessions: 1, watches: 3, leases: 2, locks: 500, elections: 500 };
         Workload { load, ..Workload::new(seed) }
     }
 }
@@ -120,15 +122,12 @@ impl App for Workload {
         self.recorder = Some(recorder.clone());
         let config = self.config.clone().unwrap_or_else(|| Config::new(1, [1]));
         for who in 1..=self.load.kv {
-            let (scene, recorder, pause) = (scene.clone(), recorder.clone(), self.load.pause);
-            let draw = scene.chance(who);
-            scene.clone().spawn(KvClient { who, scene, recorder, draw, pause, known: 1, values: 0 }.run());
+            let caller = Caller::new(who, scene, &recorder, self.load.pace);
+            scene.spawn(KvClient { caller, known: 1 }.run());
         }
         for who in 101..=100 + self.load.sessions {
-            let (scene, recorder, pause) = (scene.clone(), recorder.clone(), self.load.pause);
-            let (draw, config) = (scene.chance(who), config.clone());
-            let client = SessionClient { who, scene, recorder, draw, pause, config, values: 0 };
-            client.scene.clone().spawn(client.run());
+            let caller = Caller::new(who, scene, &recorder, self.load.pace);
+            scene.spawn(SessionClient { caller, config: config.clone() }.run());
         }
         let hearing = Hearing::new(scene, config.election_timeout);
         let ears = hearing.ears.clone();
@@ -137,10 +136,8 @@ impl App for Workload {
             scene.spawn(Watcher::new(who, scene, &ears).run());
         }
         for who in 301..=300 + self.load.leases {
-            let (scene, recorder, pause) = (scene.clone(), recorder.clone(), self.load.pause * 2);
-            let (draw, ears) = (scene.chance(who), ears.clone());
-            let client = LeaseClient { who, scene, recorder, ears, draw, pause, values: 0 };
-            client.scene.clone().spawn(client.run());
+            let caller = Caller::new(who, scene, &recorder, self.load.pace * 2);
+            scene.spawn(LeaseClient { caller, ears: ears.clone() }.run());
         }
         if self.load.elections > 0 {
             scene.spawn(locks::follow(401, scene.clone(), ears, scene.chance(401)));

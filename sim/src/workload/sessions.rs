@@ -12,40 +12,28 @@ use kvorum_core::node::{Reply, Request};
 use kvorum_core::request::PutRequest;
 use kvorum_core::{Client, Config, ErrorKind, Outcome, Write};
 
+use super::caller::Caller;
 use super::convert;
-use super::record::Recorder;
-use crate::rng::Stream;
-use crate::scene::Scene;
 
 pub(super) struct SessionClient {
-    pub(super) who: u64,
-    pub(super) scene: Scene,
-    pub(super) recorder: Recorder,
-    pub(super) draw: Stream,
-    pub(super) pause: u64,
+    pub(super) caller: Caller,
     /// The limits that the nodes have.
     pub(super) config: Config,
-    pub(super) values: u64,
 }
 
 impl SessionClient {
     pub(super) async fn run(mut self) {
-        while !self.scene.is_resting() {
+        while !self.caller.scene.is_resting() {
             if let Some(session) = self.open().await {
                 self.use_up(session).await;
             }
         }
     }
 
-    async fn pause(&mut self) {
-        let pause = Duration::from_millis(self.draw.between(1, self.pause));
-        self.scene.sleep(pause).await;
-    }
-
     async fn node(&mut self) -> Option<(NodeId, Client)> {
-        self.pause().await;
-        let node = 1 + self.draw.below(self.scene.node_count());
-        Some((node, self.scene.client(node)?))
+        self.caller.pause().await;
+        let node = self.caller.any_node();
+        Some((node, self.caller.scene.client(node)?))
     }
 
     async fn open(&mut self) -> Option<SessionId> {
@@ -59,33 +47,33 @@ impl SessionClient {
 
     /// Writes in a session until it is gone, several at a time.
     async fn use_up(&mut self, session: SessionId) {
-        let width = self.draw.between(1, 3) as usize;
+        let width = self.caller.draw.between(1, 3) as usize;
         let open = Rc::new(RefCell::new(Open::default()));
         for sequence in 1.. {
             while open.borrow().waiting.len() >= width && !open.borrow().is_gone {
-                self.scene.sleep(Duration::from_millis(5)).await;
+                self.caller.scene.sleep(Duration::from_millis(5)).await;
             }
-            if self.scene.is_resting() || open.borrow().is_gone {
+            if self.caller.scene.is_resting() || open.borrow().is_gone {
                 return;
             }
             open.borrow_mut().waiting.insert(sequence);
-            self.values += 1;
-            let value = format!("{}-{}", self.who, self.values);
-            let put = PutRequest::new(format!("key{}", self.draw.below(8)), value);
+            let value = self.caller.value();
+            let put = PutRequest::new(format!("key{}", self.caller.draw.below(8)), value);
             let one = Insisting {
-                who: self.who,
-                scene: self.scene.clone(),
-                recorder: self.recorder.clone(),
-                draw: self.scene.chance(self.who * 1_000_000 + self.values),
-                pause: self.pause,
+                caller: Caller {
+                    scene: self.caller.scene.clone(),
+                    recorder: self.caller.recorder.clone(),
+                    draw: self.caller.scene.chance(self.caller.who * 1_000_000 + self.caller.values),
+                    ..self.caller
+                },
                 config: self.config.clone(),
                 open: open.clone(),
                 put,
                 session,
                 sequence,
             };
-            self.scene.spawn(one.run());
-            self.pause().await;
+            self.caller.scene.spawn(one.run());
+            self.caller.pause().await;
         }
     }
 }
@@ -99,11 +87,7 @@ struct Open {
 
 /// One write that is not given up.
 struct Insisting {
-    who: u64,
-    scene: Scene,
-    recorder: Recorder,
-    draw: Stream,
-    pause: u64,
+    caller: Caller,
     config: Config,
     open: Rc<RefCell<Open>>,
     put: PutRequest,
@@ -120,11 +104,10 @@ impl Insisting {
     }
 
     async fn node(&mut self) -> Option<(NodeId, Client)> {
-        let node = 1 + self.draw.below(self.scene.node_count());
-        let client = self.scene.client(node);
+        let node = self.caller.any_node();
+        let client = self.caller.scene.client(node);
         if client.is_none() {
-            let pause = Duration::from_millis(self.draw.between(1, self.pause));
-            self.scene.sleep(pause).await;
+            self.caller.pause().await;
         }
         Some((node, client?))
     }
@@ -132,20 +115,23 @@ impl Insisting {
     /// Repeats the write until its end is known; answers whether the session is still there.
     async fn insist(&mut self) -> bool {
         let put = self.put.clone();
-        let attempt_of = self.recorder.next_attempt();
+        let attempt_of = self.caller.recorder.next_attempt();
         loop {
             let Some((node, client)) = self.node().await else { continue };
             let acknowledged_below = self.open.borrow().waiting.first().copied().unwrap_or(self.sequence);
             let tag = SessionTag { session: self.session, sequence: self.sequence, acknowledged_below };
             let Ok(write) = Write::new(Op::Put(put.clone()), Some(tag), &self.config) else { return false };
-            let call = self.recorder.begin(self.who, node, convert::put(&put), Some(attempt_of));
+            let call =
+                self.caller.recorder.begin(self.caller.who, node, convert::put(&put), Some(attempt_of));
             match client.request(Request::Write(write)).await {
                 Ok(Reply::Applied { response: Response::Put(answer), .. }) => {
                     call.answered(answer.header, convert::put_answer(&answer));
                     return true;
                 }
                 Ok(other) => {
-                    self.scene.broken("a put is answered as a put", format!("it was answered {other:?}"));
+                    self.caller
+                        .scene
+                        .broken("a put is answered as a put", format!("it was answered {other:?}"));
                     return false;
                 }
                 Err(error) => {
@@ -162,9 +148,8 @@ impl Insisting {
                     if error.outcome() == Outcome::NotApplied {
                         call.failed(&error);
                     }
-                    self.scene.count("retries in a session");
-                    let pause = Duration::from_millis(self.draw.between(1, self.pause));
-                    self.scene.sleep(pause).await;
+                    self.caller.scene.count("retries in a session");
+                    self.caller.pause().await;
                 }
             }
         }

@@ -138,12 +138,12 @@ impl Wal {
         self.write_owner()
     }
 
-    /// Writes the batches as one group, with one write and one sync.
-    pub(super) fn append(&mut self, batches: &[Batch]) -> Result<()> {
+    /// Writes the batches as one group, with one write and one sync. Answers the bytes that it takes.
+    pub(super) fn append(&mut self, batches: &[Batch]) -> Result<u64> {
         self.health.check()?;
         let length: u64 = batches.iter().map(record::length_of).sum();
         if length == 0 {
-            return Ok(());
+            return Ok(0);
         }
         self.make_room()?;
         self.encode(batches, length);
@@ -153,12 +153,13 @@ impl Wal {
         let done = current.file.append(&self.buffer).and_then(|()| sync(&mut *current.file));
         let number = current.number;
         self.health.watch(done, || format!("appending to {}", self.disk.describe(&name_of(number))))?;
-        current.size += self.buffer.len() as u64;
+        let written = self.buffer.len() as u64;
+        current.size += written;
         self.group += 1;
         if self.buffer.capacity() > KEPT_BUFFER {
             self.buffer = Vec::new();
         }
-        Ok(())
+        Ok(written)
     }
 
     /// Goes to a new segment if there is none yet, or if the current one is full.

@@ -173,7 +173,7 @@ pub fn run(disk: &FaultyDisk, steps: &[Step], model: &mut Model) -> Result<()> {
 fn take(storage: &mut FileStorage, step: &Step) -> Result<()> {
     match step {
         Step::Identity(identity) => storage.set_identity(identity),
-        Step::Append(batches) => storage.append(batches),
+        Step::Append(batches) => storage.append(batches).map(|_| ()),
         Step::DropHead(index) => storage.drop_head(*index),
         Step::Image(at) => {
             let mut sink = storage.create_image(&meta_at(*at))?;

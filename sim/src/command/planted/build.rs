@@ -186,13 +186,14 @@ fn split(test: &str) -> (&str, &str) {
     test.split_once("::").unwrap_or((test, ""))
 }
 
-/// Cargo's words for a program: `core`, `storage` and `sim` are those packages' own unit tests, and anything
-/// else is a file in sim/tests.
+/// Cargo's words for a program: `core`, `storage` and `sim` are those packages' own unit tests, `storage_rot` is
+/// storage/tests/rot.rs, and anything else is a file in sim/tests.
 fn words_for(program: &str) -> Vec<&str> {
     match program {
         "core" => vec!["-p", "kvorum-core", "--lib"],
         "storage" => vec!["-p", "kvorum-storage", "--lib"],
         "sim" => vec!["-p", "kvorum-sim", "--lib"],
+        "storage_rot" => vec!["-p", "kvorum-storage", "--test", "rot"],
         file => vec!["-p", "kvorum-sim", "--test", file],
     }
 }
@@ -201,6 +202,7 @@ fn words_for(program: &str) -> Vec<&str> {
 fn folder(program: &str) -> &str {
     match program {
         "core" | "storage" => program,
+        "storage_rot" => "storage",
         _ => "sim",
     }
 }
