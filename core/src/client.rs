@@ -344,6 +344,11 @@ impl Client {
         &self.shared.config
     }
 
+    /// The header that an answer of this node would have now.
+    pub fn header(&self) -> Header {
+        current_header(&self.shared)
+    }
+
     /// What this node knows of itself and its cluster, at once.
     pub fn status(&self) -> Status {
         Status::of(&self.shared)

@@ -21,6 +21,8 @@ pub(crate) const NO_LEADER: Words = words(Code::Unavailable, "etcdserver: no lea
 pub(crate) const STOPPED: Words = words(Code::Unavailable, "etcdserver: server stopped");
 /// In etcd, too, it arrives as Unknown: it maps this error to one that is made for clients, without a code.
 pub(crate) const TOO_MANY: Words = words(Code::Unknown, "etcdserver: too many requests");
+/// What a watch is told that wants an id of its own which is taken.
+pub(crate) const DUPLICATE_WATCH: &str = "mvcc: duplicate watch ID provided on the WatchStream";
 pub(crate) const CLIENT_VERSION: Words =
     words(Code::InvalidArgument, "etcdserver: invalid client api version");
 

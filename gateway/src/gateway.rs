@@ -62,13 +62,7 @@ impl Gateway {
 
     /// A header as of now.
     pub(crate) fn header(&self) -> ResponseHeader {
-        let status = self.client.status();
-        ResponseHeader {
-            cluster_id: status.cluster,
-            member_id: status.node,
-            revision: status.revision,
-            raft_term: status.raft.term,
-        }
+        self.client.header().into()
     }
 
     /// A header as answers about the cluster have it: without a revision.

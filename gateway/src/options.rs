@@ -44,6 +44,8 @@ pub struct Connections {
     pub requests: usize,
     /// How many streams (requests, watches) one HTTP/2 connection may have. Default: no limit, as in etcd.
     pub streams: u32,
+    /// How many watches one stream may have; further ones are refused. Default: 1,000,000.
+    pub watches: usize,
     /// How long a client may take for the first bytes of a connection, and for the headers of an HTTP/1 request.
     /// An HTTP/1 connection may be idle for as long, too. Default: 30 s.
     pub header_timeout: Duration,
@@ -75,6 +77,7 @@ impl Default for Connections {
             limit: 16_384,
             requests: 100_000,
             streams: u32::MAX,
+            watches: 1_000_000,
             header_timeout: Duration::from_secs(30),
             stream_window: 1 << 20,
             connection_window: 4 << 20,

@@ -1,10 +1,58 @@
-//! etcd's service Watch. What it will never know: how changes are found.
+//! etcd's service Watch: many watches on one stream.
+//!
+//! A stream is pulled by whoever sends its answers to the client, and pulls the core's watches in turn: it has no task,
+//! no queue, and nothing in store but the answers to what was just asked. So a stream that nobody reads costs its
+//! watches' cursors, and what its connection's window holds.
+//!
+//! What it will never know: how changes are found, and whether its answers become gRPC or JSON.
 
+mod answer;
+mod bell;
+mod fragment;
+mod stream;
+mod watcher;
+
+use std::time::Duration;
+
+use futures_util::Stream;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::gateway::Gateway;
+use crate::leash::{Leashed, requires_leader};
 use crate::pb::etcdserverpb::{self as pb, watch_server::Watch};
+use stream::WatchStream;
+
+/// What a stream is told at its beginning.
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    /// How often a watch that asks for it says how far it is.
+    progress_interval: Duration,
+    /// The size from which an answer is split, for watches that ask for it.
+    fragment_bytes: usize,
+    /// How many watches it may have.
+    watchers: usize,
+}
+
+impl Gateway {
+    /// Answers a client's requests about watches until either is at its end.
+    pub(crate) fn watches<R>(
+        &self,
+        requests: R,
+        leader: bool,
+    ) -> impl Stream<Item = Result<pb::WatchResponse, Status>> + Send + Unpin + use<R>
+    where
+        R: Stream<Item = Result<pb::WatchRequest, Status>> + Send + Unpin,
+    {
+        let settings = Settings {
+            progress_interval: self.options.progress_interval,
+            fragment_bytes: self.message_limit(),
+            watchers: self.options.connections.watches,
+        };
+        let stream = WatchStream::new(self.client.clone(), settings, requests);
+        Leashed::new(stream, self.end_of_stream(leader))
+    }
+}
 
 #[tonic::async_trait]
 impl Watch for Gateway {
@@ -12,8 +60,9 @@ impl Watch for Gateway {
 
     async fn watch(
         &self,
-        _: Request<Streaming<pb::WatchRequest>>,
+        request: Request<Streaming<pb::WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        Err(Status::unimplemented("kvorum's gateway does not watch yet"))
+        let leader = requires_leader(request.metadata().as_ref());
+        Ok(Response::new(Box::pin(self.watches(request.into_inner(), leader))))
     }
 }
