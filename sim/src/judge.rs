@@ -116,6 +116,7 @@ impl Judge {
         after: &Glance,
     ) -> Result<(), Violation> {
         if after.commit != before.commit {
+            self.leaders.counted(before, after, &self.shadows)?;
             self.shadows.committed(after.commit, self.majority)?;
         }
         while self.witness.applied().index < after.applied {

@@ -11,8 +11,8 @@
 //! Names like P9 are rows of SIMULATION.md's table; letters with a number (E2, W4, …) are promises there.
 //!
 //! Not planted: P6 and an entry apart from the hard state written along with it (both lie in one group, whole
-//! or not there); P21 (there is no authorization), P24 (the members are fixed, and there are no learners),
-//! P26 (inside raft). A revision taken from *all* keys, tombstones included, does no harm either: the log of
+//! or not there); P21 (there is no authorization), P24 (the members are fixed, and there are no learners).
+//! (P26, inside raft, is played from outside: `commit_earlier_terms`.) A revision taken from *all* keys, tombstones included, does no harm either: the log of
 //! revisions keeps the compaction's own, so that the newest key is never older than it. A watch of the future
 //! is kept from the past in three places; an expiry by whoever does not lead, in two (raft forwards its
 //! proposal, the guard drops what it forwards).
@@ -190,6 +190,14 @@ pub const PLANTS: &[Plant] = &[
         does: "A leader takes for agreed on what only its own disk has.",
         file: "core/src/node/ready.rs",
         expected: Expected::Checkers(&[Checker::Durability, Checker::Raft, Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "commit_earlier_terms",
+        twin: "P26, R6, logcabin 44",
+        does: "A new leader takes what it has of earlier terms for committed.",
+        file: "core/src/node/mod.rs",
+        expected: Expected::Checkers(&[Checker::Raft]),
         class: Class::A,
     },
     Plant {
@@ -475,6 +483,14 @@ pub const PLANTS: &[Plant] = &[
             because: "no leader here proposes an expiry in another term than its own, so only a forged entry shows it",
         },
         class: Class::C,
+    },
+    Plant {
+        name: "expire_in_another_term",
+        twin: "P16, E5",
+        does: "Ends of leases are proposed in the name of another term, and counted all the same.",
+        file: "core/src/node/leases.rs",
+        expected: Expected::Checkers(&[Checker::Lease]),
+        class: Class::A,
     },
     Plant {
         name: "renew_without_proof",

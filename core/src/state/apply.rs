@@ -228,7 +228,8 @@ impl State {
     }
 
     fn lease_expire(&mut self, at: LogPosition, r: &LeaseExpire) -> Response {
-        if r.term == at.term || planted!("expire_ignores_term") {
+        let ignores_term = planted!("expire_ignores_term") || planted!("expire_in_another_term");
+        if r.term == at.term || ignores_term {
             for &id in &r.ids {
                 self.end_lease(id);
             }
