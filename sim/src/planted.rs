@@ -780,6 +780,14 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "slow_watch_delays_others",
+        twin: "W11",
+        does: "Watches are woken up to the first whose owner has not come to look since it was last woken.",
+        file: "core/src/watch.rs",
+        expected: Expected::Checkers(&[Checker::Watch]),
+        class: Class::A,
+    },
+    Plant {
         name: "watch_shows_itself_before",
         twin: "W7",
         does: "The pair before an event is the one after it.",

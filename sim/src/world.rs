@@ -407,6 +407,9 @@ impl World {
         let next = process.driver.turn(local, mail.into_iter());
         let after = process.driver.glance();
         process.glance = after;
+        if after.revision > before.revision {
+            process.reached.push((after.revision, now));
+        }
         let parcels = process.post.take();
         process.paused_until = process.paused_until.max(now + busy);
         let next = host.clock.global(next).max(now + Duration::from_nanos(1));

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvorum_core::Time;
-use kvorum_core::ids::Revision;
+use kvorum_core::ids::{NodeId, Revision};
 
-use crate::history::{Change, EventLog};
+use super::delay::Delays;
+use crate::history::Change;
 use crate::promises::{
     Broken, Call, Cause, End, FenceJudge, LeaseBounds, LeaseJudge, Observed, Opened, Part, Replay, Resource,
     Shown, WatchEvent, WatchJudge,
@@ -23,7 +24,10 @@ use crate::world::World;
 pub(super) enum Heard {
     /// A watch was opened, for the first time or again.
     Opened(u64, Opened),
-    Events(u64, Vec<WatchEvent>, Revision),
+    /// It is read all the time, through a node in this of its lives.
+    Reads(u64, NodeId, u64, Time),
+    /// It was handed these at this time, and stands at this revision.
+    Events(u64, Time, Vec<WatchEvent>, Revision),
     Progress(u64, Revision),
     Ended(u64, End),
     Granted(i64, Duration, Call),
@@ -65,6 +69,7 @@ pub(super) struct Hearing {
     pub(super) ears: Ears,
     replay: Replay,
     watches: BTreeMap<u64, WatchJudge>,
+    delays: Delays,
     leases: LeaseJudge,
     lock: FenceJudge,
     election: FenceJudge,
@@ -99,6 +104,7 @@ impl Hearing {
             ears: Ears::default(),
             replay: Replay::new(),
             watches: BTreeMap::new(),
+            delays: Delays::default(),
             leases: LeaseJudge::new(bounds),
             lock: FenceJudge::new(format!("{LOCK}/")),
             election: FenceJudge::new(format!("{ELECTION}/")),
@@ -132,7 +138,7 @@ impl Hearing {
         self.replay.compacted(judge.state().compacted());
         let all = std::mem::take(&mut *self.ears.0.borrow_mut());
         for heard in all {
-            self.judge(judge.log(), heard)?;
+            self.judge(world, heard)?;
         }
         Ok(())
     }
@@ -164,11 +170,14 @@ impl Hearing {
         self.looked = now;
     }
 
-    fn judge(&mut self, log: &EventLog, heard: Heard) -> Result<(), Violation> {
+    fn judge(&mut self, world: &World, heard: Heard) -> Result<(), Violation> {
+        let log = world.judge().log();
         match heard {
-            Heard::Opened(..) | Heard::Events(..) | Heard::Progress(..) | Heard::Ended(..) => {
-                self.of_watch(log, heard).map_err(watch)
-            }
+            Heard::Opened(..)
+            | Heard::Reads(..)
+            | Heard::Events(..)
+            | Heard::Progress(..)
+            | Heard::Ended(..) => self.of_watch(world, heard).map_err(watch),
             Heard::Locked(key, token, from) => {
                 self.lock.locked_within(&key, token, from..=log.newest()).map_err(fence)
             }
@@ -194,14 +203,16 @@ impl Hearing {
         }
     }
 
-    fn of_watch(&mut self, log: &EventLog, heard: Heard) -> Result<(), Broken> {
-        let past = self.replay.of(log);
+    fn of_watch(&mut self, world: &World, heard: Heard) -> Result<(), Broken> {
+        let past = self.replay.of(world.judge().log());
         match heard {
             Heard::Opened(who, opened) => match self.watches.get_mut(&who) {
                 Some(judge) => judge.resumed(past, opened.member, opened.incarnation, opened.start)?,
                 None => _ = self.watches.insert(who, WatchJudge::opened(opened)?),
             },
-            Heard::Events(who, events, next) => {
+            Heard::Reads(who, node, life, since) => self.delays.opened(who, node, life, since),
+            Heard::Events(who, at, events, next) => {
+                self.delays.delivered(world, who, at, &events)?;
                 if let Some(judge) = self.watches.get_mut(&who) {
                     judge.delivered(past, &events, Part::Whole)?;
                     judge.reached(past, next)?;
@@ -213,6 +224,7 @@ impl Hearing {
                 }
             }
             Heard::Ended(who, end) => {
+                self.delays.ended(who);
                 if let Some(judge) = self.watches.get_mut(&who) {
                     judge.ended(past, end)?;
                 }

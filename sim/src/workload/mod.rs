@@ -9,11 +9,13 @@
 //! | `leases` | have leases |
 //! | `locks` | want the same lock, and the same leadership |
 //! | `heard` | what these saw, and its judges |
+//! | `delay` | whether those who read are handed everything at once |
 //! | `caller` | what these are made of |
 //! | `record`, `convert` | what was asked and told, for the judge of histories |
 
 mod caller;
 mod convert;
+mod delay;
 mod heard;
 mod kv;
 mod leases;
