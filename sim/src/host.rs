@@ -76,6 +76,10 @@ pub(crate) struct Process {
     pub(crate) glance: Glance,
     /// When it had come to which revisions, since its start.
     pub(crate) reached: Vec<(Revision, Time)>,
+    /// When it last counted time, and when before that.
+    pub(crate) counted: [Time; 2],
+    /// When it will count time again, by its own clock.
+    pub(crate) deadline: Time,
     /// When its next turn is.
     pub(crate) turn_at: Option<Time>,
     /// Its disk is at work.
@@ -126,6 +130,8 @@ impl Host {
             state,
             glance,
             reached: Vec::new(),
+            counted: [Time::ZERO; 2],
+            deadline: Time::ZERO,
             turn_at: None,
             is_writing: false,
             disk_until: Time::ZERO,

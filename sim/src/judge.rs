@@ -96,6 +96,11 @@ impl Judge {
         (index <= self.witness.applied().index).then(|| self.shadows.newest_entry(index)).flatten()
     }
 
+    /// What all that was agreed on takes in a log, entry by entry.
+    pub(crate) fn log_bytes(&self) -> usize {
+        self.witness.log_bytes()
+    }
+
     pub(crate) fn set_past(&mut self, past: Arc<BTreeMap<Index, LogEntry>>) {
         self.past = past;
     }

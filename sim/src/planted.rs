@@ -550,9 +550,28 @@ pub const PLANTS: &[Plant] = &[
         file: "core/src/driver.rs",
         expected: Expected::Test {
             target: "historic::clients::f1_a_holder_stops_believing_before_its_lease_has_ended",
-            because: "what a holder believes is judged by nobody: a paused one may believe anything for a moment",
+            because: "a renewal must be answered so late that it is as good as lost",
         },
         class: Class::B,
+    },
+    Plant {
+        name: "keeper_begins_with_answer",
+        twin: "E8",
+        does: "A lease's holder counts its time from when the grant was answered.",
+        file: "core/src/client.rs",
+        expected: Expected::Test {
+            target: "historic::clients::f1_a_holder_that_hears_late_of_its_lease_does_not_believe_in_it_longer",
+            because: "the grant must be heard of late, and the first renewal too: one seed in some thousands (2512)",
+        },
+        class: Class::C,
+    },
+    Plant {
+        name: "keeper_never_over",
+        twin: "E8",
+        does: "A lease's holder believes in it until a renewal is refused.",
+        file: "core/src/lease.rs",
+        expected: Expected::Checkers(&[Checker::Lease]),
+        class: Class::A,
     },
     Plant {
         name: "image_loses_lease_keys",

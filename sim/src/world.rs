@@ -404,7 +404,11 @@ impl World {
         let goes_on = std::mem::take(&mut process.is_paused);
         let before = process.glance;
         let mail = process.take_mail();
+        if local >= process.deadline {
+            process.counted = [now, process.counted[0]];
+        }
         let next = process.driver.turn(local, mail.into_iter());
+        process.deadline = next;
         let after = process.driver.glance();
         process.glance = after;
         if after.revision > before.revision {

@@ -228,8 +228,8 @@ impl State {
     }
 
     fn lease_expire(&mut self, at: LogPosition, r: &LeaseExpire) -> Response {
-        let ignores_term = planted!("expire_ignores_term") || planted!("expire_in_another_term");
-        if r.term == at.term || ignores_term {
+        let is_current = r.term == at.term || planted!("expire_ignores_term");
+        if is_current || planted!("expire_in_another_term") {
             for &id in &r.ids {
                 self.end_lease(id);
             }

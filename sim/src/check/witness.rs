@@ -41,6 +41,8 @@ pub(crate) struct Witness {
     /// The revisions with which leases ended that had keys.
     lease_ends: BTreeMap<Revision, LeaseId>,
     deduplicated: u64,
+    /// What all entries take in a log, each by itself.
+    log_bytes: usize,
     /// How often growth was refused, and the refusal lifted.
     refusals: (u64, u64),
 }
@@ -61,6 +63,7 @@ impl Witness {
             lease_facts: Vec::new(),
             lease_ends: BTreeMap::new(),
             deduplicated: 0,
+            log_bytes: 0,
             refusals: (0, 0),
         }
     }
@@ -91,6 +94,10 @@ impl Witness {
         self.refusals
     }
 
+    pub(crate) fn log_bytes(&self) -> usize {
+        self.log_bytes
+    }
+
     pub(crate) fn deduplicated(&self) -> u64 {
         self.deduplicated
     }
@@ -112,6 +119,7 @@ impl Witness {
         kind: EntryKind,
         data: &Bytes,
     ) -> Result<(), Violation> {
+        self.log_bytes += (data.len() + 64).next_multiple_of(512);
         match kind {
             EntryKind::Command => {
                 let op = Command::decode(data.clone()).ok().and_then(|command| command.op);

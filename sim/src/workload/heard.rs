@@ -11,10 +11,12 @@ use kvorum_core::Time;
 use kvorum_core::ids::{NodeId, Revision};
 
 use super::delay::Delays;
+use crate::check::LeaseFact;
 use crate::history::Change;
+use crate::judge::Judge;
 use crate::promises::{
-    Broken, Call, Cause, End, FenceJudge, LeaseBounds, LeaseJudge, Observed, Opened, Part, Replay, Resource,
-    Shown, WatchEvent, WatchJudge,
+    Broken, Call, Cause, End, FenceJudge, HolderJudge, LeaseBounds, LeaseJudge, Observed, Opened, Part,
+    Replay, Resource, Shown, WatchEvent, WatchJudge,
 };
 use crate::scene::Scene;
 use crate::violation::{Checker, Violation};
@@ -38,6 +40,8 @@ pub(super) enum Heard {
     RevokeAsked(i64, Time),
     Revoked(i64, Call),
     Gone(i64, Call),
+    /// Its holder, beside a node in this of its lives, was asked at this time and believes in it.
+    Believes(i64, NodeId, u64, Time),
     /// A lock was given: its key and token, and the newest revision when it was asked for.
     Locked(Bytes, Revision, Revision),
     /// Its holder wrote to what the lock protects.
@@ -71,6 +75,9 @@ pub(super) struct Hearing {
     watches: BTreeMap<u64, WatchJudge>,
     delays: Delays,
     leases: LeaseJudge,
+    holders: HolderJudge,
+    /// So many of the judge's facts about leases are known here.
+    facts: usize,
     lock: FenceJudge,
     election: FenceJudge,
     /// What the lock protects, once as it should be and once as it is often done.
@@ -81,7 +88,12 @@ pub(super) struct Hearing {
     leaders: usize,
     looked: Time,
     are_leases_judged: bool,
+    are_holders_judged: bool,
 }
+
+/// By how much, in parts of a million, each of two clocks may be wrong for a holder to be promised anything: together
+/// a twentieth, which is what it allows for.
+const HOLDERS_DRIFT_PPM: u64 = 25_000;
 
 fn moment(time: Time) -> Duration {
     time.since(Time::ZERO)
@@ -106,6 +118,8 @@ impl Hearing {
             watches: BTreeMap::new(),
             delays: Delays::default(),
             leases: LeaseJudge::new(bounds),
+            holders: HolderJudge::default(),
+            facts: 0,
             lock: FenceJudge::new(format!("{LOCK}/")),
             election: FenceJudge::new(format!("{ELECTION}/")),
             fenced: Resource::fenced(),
@@ -115,6 +129,7 @@ impl Hearing {
             leaders: 0,
             looked: Time::ZERO,
             are_leases_judged: scene.drift_ppm().is_some(),
+            are_holders_judged: scene.drift_ppm().is_some_and(|ppm| ppm <= HOLDERS_DRIFT_PPM),
         }
     }
 
@@ -136,6 +151,7 @@ impl Hearing {
             return Ok(());
         }
         self.replay.compacted(judge.state().compacted());
+        self.look_at_leases(judge);
         let all = std::mem::take(&mut *self.ears.0.borrow_mut());
         for heard in all {
             self.judge(world, heard)?;
@@ -170,6 +186,23 @@ impl Hearing {
         self.looked = now;
     }
 
+    fn look_at_leases(&mut self, judge: &Judge) {
+        let facts = judge.lease_facts(self.facts);
+        self.facts += facts.len();
+        for (at, id, _) in facts.iter().filter(|(_, _, fact)| *fact == LeaseFact::Expired) {
+            self.holders.expired(*id, moment(*at));
+        }
+    }
+
+    fn believes(&self, world: &World, heard: &Heard) -> Result<(), Broken> {
+        let Heard::Believes(id, node, life, at) = *heard else { return Ok(()) };
+        let is_there = world.is_up(node) && world.scene().life(node) == life && self.are_holders_judged;
+        match world.counted_before(node, at).filter(|_| is_there) {
+            Some(counted) => self.holders.believes(id, moment(counted)),
+            None => Ok(()),
+        }
+    }
+
     fn judge(&mut self, world: &World, heard: Heard) -> Result<(), Violation> {
         let log = world.judge().log();
         match heard {
@@ -196,6 +229,7 @@ impl Hearing {
                 let observed = self.observers.entry(who).or_default();
                 self.election.shown(log, observed, &shown).map_err(fence)
             }
+            Heard::Believes(..) => self.believes(world, &heard).map_err(lease),
             heard => {
                 let found = self.lease_heard(heard);
                 self.of_lease(found)

@@ -58,6 +58,12 @@ impl World {
         reached.get(at).map(|(_, time)| *time)
     }
 
+    /// When a running node last counted time, before that instant.
+    pub(crate) fn counted_before(&self, node: NodeId, at: Time) -> Option<Time> {
+        let counted = self.hosts.get(&node)?.process.as_ref()?.counted;
+        counted.into_iter().find(|counted| *counted < at)
+    }
+
     /// Whether a running node's disk is at something that will take it a while yet.
     pub(crate) fn is_disk_stuck(&self, node: NodeId) -> bool {
         let process = self.hosts.get(&node).and_then(|host| host.process.as_ref());
