@@ -12,7 +12,7 @@ use crate::command::{CloseSession, NoSpace, Op, OpenSession, Response};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{LeaseId, NodeId, Revision, SessionId, Term};
-use crate::lease::{Keep, Keeper, Lease};
+use crate::lease::{Granted, Keep, Keeper, Lease};
 use crate::mail::{Mail, ReplySender};
 use crate::node::{Reply, Request};
 use crate::reply::Answer;
@@ -196,16 +196,30 @@ impl Client {
     ///
     /// See [`Client`]; also [`ErrorKind::NoSpace`], [`ErrorKind::LeaseTtlTooLarge`].
     pub async fn lease(&self, ttl: Duration) -> Result<Lease> {
-        let granted = self.grant(ttl).await?;
-        Ok(self.keep(granted.id, Duration::from_secs(u64::try_from(granted.ttl).unwrap_or(0))))
+        // Known to the node before the request is, so that it knows when that was.
+        let keeper = Arc::new(Keeper::new());
+        self.send_keep(&keeper);
+        let answer = self.grant(ttl).await?;
+        let granted = Granted { id: answer.id, ttl: granted_ttl(answer.ttl) };
+        if planted!("keeper_begins_with_answer") {
+            return Ok(self.keep(granted.id, granted.ttl));
+        }
+        keeper.granted(granted);
+        Ok(Lease::new(self.clone(), granted, keeper))
     }
 
-    /// Keeps a lease that exists alive, as long as the returned handle lives. `ttl` is what was granted.
+    /// Keeps a lease that exists alive, as long as the returned handle lives. `ttl` is what was granted. Until its
+    /// first renewal, nobody here knows how much of that is left: for a third of it at most, the handle is trusted.
     pub fn keep(&self, id: LeaseId, ttl: Duration) -> Lease {
-        let keeper = Arc::new(Keeper::new(id, ttl));
+        let granted = Granted { id, ttl };
+        let keeper = Arc::new(Keeper::of(granted));
+        self.send_keep(&keeper);
+        Lease::new(self.clone(), granted, keeper)
+    }
+
+    fn send_keep(&self, keeper: &Arc<Keeper>) {
         // Not read any more, the mail says itself that the lease is lost.
-        let _ = self.mail.send(Mail::Keep(Keep::new(&keeper)));
-        Lease::new(self.clone(), keeper)
+        let _ = self.mail.send(Mail::Keep(Keep::new(keeper)));
     }
 
     /// Ends a lease now, with all its keys.
@@ -409,6 +423,10 @@ fn current_header(shared: &Shared) -> Header {
 fn whole_seconds(duration: Duration) -> i64 {
     let more = u64::from(duration.subsec_nanos() > 0);
     i64::try_from(duration.as_secs().saturating_add(more)).unwrap_or(i64::MAX)
+}
+
+fn granted_ttl(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
 /// Copies the bytes of a key or value.

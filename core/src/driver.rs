@@ -241,10 +241,10 @@ impl Driver {
                 keeper.lose();
                 return false;
             }
-            if kept.next <= now {
-                kept.next = now + keeper.every();
+            if let Some(lease) = keeper.lease().filter(|_| kept.next <= now) {
+                kept.next = now + lease.every();
                 let token = waiting.add(Waiter::Keeper(kept.keeper.clone(), now));
-                node.handle(now, Input::Request(token, Request::KeepAlive(keeper.id())));
+                node.handle(now, Input::Request(token, Request::KeepAlive(lease.id)));
             }
             true
         });

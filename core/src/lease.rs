@@ -23,6 +23,7 @@ use crate::time::Time;
 #[must_use = "a lease that is dropped is not renewed"]
 pub struct Lease {
     client: Client,
+    granted: Granted,
     keeper: Arc<Keeper>,
 }
 
@@ -30,49 +31,83 @@ pub struct Lease {
 /// it longer than its leader.
 const CLOCK_DRIFT: u32 = 20;
 
-/// What the driver renews.
+/// What the driver renews, once it is granted.
+#[derive(Default)]
 pub(crate) struct Keeper {
-    id: LeaseId,
-    ttl: Duration,
     life: Mutex<Life>,
 }
 
 #[derive(Default)]
 struct Life {
+    granted: Option<Granted>,
     is_lost: bool,
+    /// When it was asked for, if that was here.
+    asked: Option<Time>,
     /// The lease is known to live until then.
     until: Option<Time>,
     wakers: Vec<Waker>,
 }
 
-impl Keeper {
-    pub(crate) fn new(id: LeaseId, ttl: Duration) -> Keeper {
-        Keeper { id, ttl, life: Mutex::default() }
-    }
+/// A lease, and its time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Granted {
+    pub(crate) id: LeaseId,
+    pub(crate) ttl: Duration,
+}
 
-    pub(crate) fn id(&self) -> LeaseId {
-        self.id
-    }
-
+impl Granted {
     /// How often to renew.
     pub(crate) fn every(&self) -> Duration {
         self.ttl / 3
     }
 
-    /// When it was granted is not known here: until the first renewal, only a part of its time is relied on.
-    pub(crate) fn begin(&self, now: Time) {
-        self.life.lock().until = Some(now + self.every());
+    /// How much of its time to rely on. The leader counts by its own clock, which may be faster than this one.
+    fn sure(&self) -> Duration {
+        self.ttl - self.ttl / CLOCK_DRIFT
+    }
+}
+
+impl Keeper {
+    /// Of a lease that is about to be asked for.
+    pub(crate) fn new() -> Keeper {
+        Keeper::default()
     }
 
-    /// A renewal that was sent at `sent` was acknowledged. The leader counts by its own clock, which may be
-    /// faster than this one.
+    /// Of a lease that exists.
+    pub(crate) fn of(granted: Granted) -> Keeper {
+        let life = Life { granted: Some(granted), ..Life::default() };
+        Keeper { life: Mutex::new(life) }
+    }
+
+    /// It was granted. However late the answer, its time may have begun as soon as it was asked for.
+    pub(crate) fn granted(&self, granted: Granted) {
+        let mut life = self.life.lock();
+        life.until = life.asked.map(|asked| asked + granted.sure());
+        life.granted = Some(granted);
+    }
+
+    /// The lease; `None` while nobody knows whether there is one.
+    pub(crate) fn lease(&self) -> Option<Granted> {
+        self.life.lock().granted
+    }
+
+    /// The driver sees to it from now on. When a lease was granted that exists already is not known here: until the
+    /// first renewal, only a part of its time is relied on.
+    pub(crate) fn begin(&self, now: Time) {
+        let mut life = self.life.lock();
+        life.asked = Some(now);
+        life.until = life.granted.map(|granted| now + granted.every());
+    }
+
+    /// A renewal that was sent at `sent` was acknowledged.
     pub(crate) fn renewed(&self, sent: Time) {
-        self.life.lock().until = Some(sent + (self.ttl - self.ttl / CLOCK_DRIFT));
+        let mut life = self.life.lock();
+        life.until = life.granted.map(|granted| sent + granted.sure());
     }
 
     /// Whether it may have ended by now, as far as is known here.
     pub(crate) fn is_over(&self, now: Time) -> bool {
-        self.life.lock().until.is_some_and(|until| until <= now)
+        self.life.lock().until.is_some_and(|until| until <= now) && !planted!("keeper_never_over")
     }
 
     /// It has ended, or may have.
@@ -107,18 +142,18 @@ impl Drop for Keep {
 }
 
 impl Lease {
-    pub(crate) fn new(client: Client, keeper: Arc<Keeper>) -> Lease {
-        Lease { client, keeper }
+    pub(crate) fn new(client: Client, granted: Granted, keeper: Arc<Keeper>) -> Lease {
+        Lease { client, granted, keeper }
     }
 
     /// The lease's id, to hang keys on it.
     pub fn id(&self) -> LeaseId {
-        self.keeper.id
+        self.granted.id
     }
 
     /// The time that was granted.
     pub fn ttl(&self) -> Duration {
-        self.keeper.ttl
+        self.granted.ttl
     }
 
     /// Whether it has ended, or has not been renewed for so long that it may have.
@@ -143,19 +178,19 @@ impl Lease {
     /// Ends it now, with all its keys.
     pub fn revoke(self) -> Answer<LeaseRevokeResponse> {
         self.keeper.lose();
-        self.client.revoke(self.keeper.id)
+        self.client.revoke(self.granted.id)
     }
 }
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("id", &self.keeper.id).field("is_lost", &self.is_lost()).finish()
+        f.debug_struct("Lease").field("id", &self.granted.id).field("is_lost", &self.is_lost()).finish()
     }
 }
 
 impl fmt::Debug for Keeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keeper").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Keeper").field("lease", &self.lease()).finish_non_exhaustive()
     }
 }
 
@@ -165,11 +200,23 @@ mod tests {
 
     #[test]
     fn a_lease_that_nobody_sees_to_is_lost() {
-        let keeper = Arc::new(Keeper::new(7, Duration::from_secs(9)));
+        let keeper = Arc::new(Keeper::new());
         let taken = Keep::new(&keeper).taken();
         assert!(taken.ptr_eq(&Arc::downgrade(&keeper)) && !keeper.life.lock().is_lost);
         // As when the node's thread ends while the request lies in its mail.
         drop(Keep::new(&keeper));
         assert!(keeper.life.lock().is_lost);
+    }
+
+    #[test]
+    fn a_holders_time_counts_from_when_it_asked() {
+        let at = |seconds| Time::ZERO + Duration::from_secs(seconds);
+        let keeper = Keeper::new();
+        keeper.begin(at(10));
+        assert!(!keeper.is_over(at(1000)), "there is nothing that could be over");
+        keeper.granted(Granted { id: 7, ttl: Duration::from_secs(20) });
+        assert!(!keeper.is_over(at(28)) && keeper.is_over(at(29)));
+        keeper.renewed(at(15));
+        assert!(!keeper.is_over(at(33)) && keeper.is_over(at(34)));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use kvorum_core::disk::{DiskJob, DiskWorker, load_image};
 use kvorum_core::driver::Driver;
-use kvorum_core::ids::DirectoryId;
+use kvorum_core::ids::{DirectoryId, Revision};
 use kvorum_core::mail::Mail;
 use kvorum_core::node::{Glance, Node, Role, Start};
 use kvorum_core::request::WatchRequest;
@@ -74,6 +74,12 @@ pub(crate) struct Process {
     pub(crate) state: Arc<RwLock<State>>,
     /// What it was after its last turn.
     pub(crate) glance: Glance,
+    /// When it had come to which revisions, since its start.
+    pub(crate) reached: Vec<(Revision, Time)>,
+    /// When it last counted time, and when before that.
+    pub(crate) counted: [Time; 2],
+    /// When it will count time again, by its own clock.
+    pub(crate) deadline: Time,
     /// When its next turn is.
     pub(crate) turn_at: Option<Time>,
     /// Its disk is at work.
@@ -123,6 +129,9 @@ impl Host {
             client,
             state,
             glance,
+            reached: Vec::new(),
+            counted: [Time::ZERO; 2],
+            deadline: Time::ZERO,
             turn_at: None,
             is_writing: false,
             disk_until: Time::ZERO,

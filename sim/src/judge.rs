@@ -96,6 +96,11 @@ impl Judge {
         (index <= self.witness.applied().index).then(|| self.shadows.newest_entry(index)).flatten()
     }
 
+    /// What all that was agreed on takes in a log, entry by entry.
+    pub(crate) fn log_bytes(&self) -> usize {
+        self.witness.log_bytes()
+    }
+
     pub(crate) fn set_past(&mut self, past: Arc<BTreeMap<Index, LogEntry>>) {
         self.past = past;
     }
@@ -116,6 +121,7 @@ impl Judge {
         after: &Glance,
     ) -> Result<(), Violation> {
         if after.commit != before.commit {
+            self.leaders.counted(before, after, &self.shadows)?;
             self.shadows.committed(after.commit, self.majority)?;
         }
         while self.witness.applied().index < after.applied {

@@ -11,8 +11,8 @@
 //! Names like P9 are rows of SIMULATION.md's table; letters with a number (E2, W4, …) are promises there.
 //!
 //! Not planted: P6 and an entry apart from the hard state written along with it (both lie in one group, whole
-//! or not there); P21 (there is no authorization), P24 (the members are fixed, and there are no learners),
-//! P26 (inside raft). A revision taken from *all* keys, tombstones included, does no harm either: the log of
+//! or not there); P21 (there is no authorization), P24 (the members are fixed, and there are no learners).
+//! (P26, inside raft, is played from outside: `commit_earlier_terms`.) A revision taken from *all* keys, tombstones included, does no harm either: the log of
 //! revisions keeps the compaction's own, so that the newest key is never older than it. A watch of the future
 //! is kept from the past in three places; an expiry by whoever does not lead, in two (raft forwards its
 //! proposal, the guard drops what it forwards).
@@ -190,6 +190,14 @@ pub const PLANTS: &[Plant] = &[
         does: "A leader takes for agreed on what only its own disk has.",
         file: "core/src/node/ready.rs",
         expected: Expected::Checkers(&[Checker::Durability, Checker::Raft, Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "commit_earlier_terms",
+        twin: "P26, R6, logcabin 44",
+        does: "A new leader takes what it has of earlier terms for committed.",
+        file: "core/src/node/mod.rs",
+        expected: Expected::Checkers(&[Checker::Raft]),
         class: Class::A,
     },
     Plant {
@@ -477,6 +485,14 @@ pub const PLANTS: &[Plant] = &[
         class: Class::C,
     },
     Plant {
+        name: "expire_in_another_term",
+        twin: "P16, E5",
+        does: "Ends of leases are proposed in the name of another term, and counted all the same.",
+        file: "core/src/node/leases.rs",
+        expected: Expected::Checkers(&[Checker::Lease]),
+        class: Class::A,
+    },
+    Plant {
         name: "renew_without_proof",
         twin: "P17, etcd 15247",
         does: "A renewal is acknowledged without proof of leadership.",
@@ -534,9 +550,28 @@ pub const PLANTS: &[Plant] = &[
         file: "core/src/driver.rs",
         expected: Expected::Test {
             target: "historic::clients::f1_a_holder_stops_believing_before_its_lease_has_ended",
-            because: "what a holder believes is judged by nobody: a paused one may believe anything for a moment",
+            because: "a renewal must be answered so late that it is as good as lost",
         },
         class: Class::B,
+    },
+    Plant {
+        name: "keeper_begins_with_answer",
+        twin: "E8",
+        does: "A lease's holder counts its time from when the grant was answered.",
+        file: "core/src/client.rs",
+        expected: Expected::Test {
+            target: "historic::clients::f1_a_holder_that_hears_late_of_its_lease_does_not_believe_in_it_longer",
+            because: "the grant must be heard of late, and the first renewal too: one seed in some thousands (2512)",
+        },
+        class: Class::C,
+    },
+    Plant {
+        name: "keeper_never_over",
+        twin: "E8",
+        does: "A lease's holder believes in it until a renewal is refused.",
+        file: "core/src/lease.rs",
+        expected: Expected::Checkers(&[Checker::Lease]),
+        class: Class::A,
     },
     Plant {
         name: "image_loses_lease_keys",
@@ -761,6 +796,14 @@ pub const PLANTS: &[Plant] = &[
         does: "A watch is not woken when its keys change.",
         file: "core/src/driver.rs",
         expected: Expected::Checkers(&[Checker::Watch, Checker::Liveness]),
+        class: Class::A,
+    },
+    Plant {
+        name: "slow_watch_delays_others",
+        twin: "W11",
+        does: "Watches are woken up to the first whose owner has not come to look since it was last woken.",
+        file: "core/src/watch.rs",
+        expected: Expected::Checkers(&[Checker::Watch]),
         class: Class::A,
     },
     Plant {

@@ -404,9 +404,16 @@ impl World {
         let goes_on = std::mem::take(&mut process.is_paused);
         let before = process.glance;
         let mail = process.take_mail();
+        if local >= process.deadline {
+            process.counted = [now, process.counted[0]];
+        }
         let next = process.driver.turn(local, mail.into_iter());
+        process.deadline = next;
         let after = process.driver.glance();
         process.glance = after;
+        if after.revision > before.revision {
+            process.reached.push((after.revision, now));
+        }
         let parcels = process.post.take();
         process.paused_until = process.paused_until.max(now + busy);
         let next = host.clock.global(next).max(now + Duration::from_nanos(1));

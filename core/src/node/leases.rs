@@ -263,7 +263,7 @@ impl Node {
     pub(super) fn end_leases(&mut self) {
         let ids = self.leases.clock.due(self.now, self.config.election_timeout);
         if !ids.is_empty() {
-            let term = self.raft.raft.term;
+            let term = self.raft.raft.term - u64::from(planted!("expire_in_another_term"));
             self.propose_own(Op::LeaseExpire(LeaseExpire { term, ids }));
         }
     }

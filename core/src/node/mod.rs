@@ -226,6 +226,10 @@ impl Node {
             self.pending.term_applied(led.term);
         }
         self.forwarded.clear();
+        if planted!("commit_earlier_terms") && is_me {
+            let log = &mut self.raft.raft.raft_log;
+            log.commit_to(log.persisted);
+        }
         if was_me && !is_me {
             self.stop_leading();
         }

@@ -230,7 +230,8 @@ impl State {
     }
 
     fn lease_expire(&mut self, at: LogPosition, r: &LeaseExpire) -> Response {
-        if r.term == at.term || planted!("expire_ignores_term") {
+        let is_current = r.term == at.term || planted!("expire_ignores_term");
+        if is_current || planted!("expire_in_another_term") {
             for &id in &r.ids {
                 self.end_lease(id);
             }

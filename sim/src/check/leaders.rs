@@ -1,9 +1,10 @@
-//! One leader a term, and none without what is agreed.
+//! One leader a term, and none without what is agreed. (R7 and R8, on quorums of changing members, have nothing to
+//! judge yet: the members of a cluster are fixed.)
 
 use std::collections::BTreeMap;
 
 use kvorum_core::Time;
-use kvorum_core::ids::{NodeId, Term};
+use kvorum_core::ids::{Index, NodeId, Term};
 use kvorum_core::node::{Glance, Role};
 
 use super::{Shadows, Witness};
@@ -15,6 +16,8 @@ pub(crate) struct Leaders {
     by_term: BTreeMap<Term, NodeId>,
     /// When each of them was first seen to lead.
     elected: Vec<Time>,
+    /// The last entry that anybody knew to be committed.
+    commit: Index,
 }
 
 impl Leaders {
@@ -69,6 +72,31 @@ impl Leaders {
             return Err(broken(format!("it leads term {term} without entry {index}, which was agreed on")));
         }
         Ok(())
+    }
+
+    /// R6: an entry that nobody knew to be committed became so by being counted; its leader may count those of its
+    /// own term only.
+    pub(crate) fn counted(
+        &mut self,
+        before: &Glance,
+        after: &Glance,
+        shadows: &Shadows,
+    ) -> Result<(), Violation> {
+        let known = self.commit.max(before.commit);
+        self.commit = known.max(after.commit);
+        if after.commit <= known || after.role != Role::Leader {
+            return Ok(());
+        }
+        // Whose disk has only an image of it does not say its term any more.
+        let mut terms = shadows.terms_at(after.commit).peekable();
+        if terms.peek().is_none() || terms.any(|term| term == after.term) {
+            return Ok(());
+        }
+        let (commit, term) = (after.commit, after.term);
+        let promised = "R6: only entries of the leader's own term are committed by counting";
+        let seen =
+            format!("in term {term} it took entry {commit} for committed, which is of an earlier term");
+        Err(Violation::new(Checker::Raft, promised, seen))
     }
 }
 

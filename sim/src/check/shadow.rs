@@ -87,6 +87,11 @@ impl Shadows {
         self.all.values().filter_map(|shadow| shadow.entry(index)).max_by_key(|entry| entry.term)
     }
 
+    /// The terms that disks have an entry of, where they have it.
+    pub(crate) fn terms_at(&self, index: Index) -> impl Iterator<Item = Term> + '_ {
+        self.all.values().filter_map(move |shadow| shadow.term_at(index))
+    }
+
     /// A disk lost what it had: what is found on it is no surprise.
     pub(crate) fn tampered(&mut self, node: NodeId) {
         self.all.entry(node).or_default().is_tampered = true;

@@ -8,7 +8,7 @@ use kvorum_core::Time;
 use kvorum_core::command::{Command, Op, Response};
 use kvorum_core::ids::{ClusterId, Index, LeaseId, Revision};
 use kvorum_core::request::{Event, EventKind};
-use kvorum_core::state::{State, WatchCursor};
+use kvorum_core::state::{LeaseInfo, State, WatchCursor};
 use kvorum_core::storage::{EntryKind, LogPosition};
 use prost::Message as _;
 
@@ -41,6 +41,8 @@ pub(crate) struct Witness {
     /// The revisions with which leases ended that had keys.
     lease_ends: BTreeMap<Revision, LeaseId>,
     deduplicated: u64,
+    /// What all entries take in a log, each by itself.
+    log_bytes: usize,
     /// How often growth was refused, and the refusal lifted.
     refusals: (u64, u64),
 }
@@ -61,6 +63,7 @@ impl Witness {
             lease_facts: Vec::new(),
             lease_ends: BTreeMap::new(),
             deduplicated: 0,
+            log_bytes: 0,
             refusals: (0, 0),
         }
     }
@@ -91,6 +94,10 @@ impl Witness {
         self.refusals
     }
 
+    pub(crate) fn log_bytes(&self) -> usize {
+        self.log_bytes
+    }
+
     pub(crate) fn deduplicated(&self) -> u64 {
         self.deduplicated
     }
@@ -112,11 +119,16 @@ impl Witness {
         kind: EntryKind,
         data: &Bytes,
     ) -> Result<(), Violation> {
+        self.log_bytes += (data.len() + 64).next_multiple_of(512);
         match kind {
             EntryKind::Command => {
+                let op = Command::decode(data.clone()).ok().and_then(|command| command.op);
                 let (before, was_refused) = (self.state.revision(), self.state.no_space());
-                let ending = self.ending(at, data);
+                let (ending, foreign) = (self.ending(at, op.as_ref()), self.of_another_term(at, op.as_ref()));
                 let applied = self.state.apply(at, data);
+                if foreign.is_some_and(|foreign| foreign != self.leases()) {
+                    return Err(not_its_term(at));
+                }
                 self.deduplicated += u64::from(applied.deduplicated);
                 self.refusals.0 += u64::from(self.state.no_space() && !was_refused);
                 self.refusals.1 += u64::from(!self.state.no_space() && was_refused);
@@ -124,7 +136,7 @@ impl Witness {
                     if let Ok(Response::LeaseGrant(granted)) = &applied.result {
                         self.lease_facts.push((now, granted.id, LeaseFact::Granted(granted.ttl)));
                     }
-                    self.note_leases(now, at, data);
+                    self.note_leases(now, at, op);
                     for (revision, lease) in (before + 1..=self.state.revision()).zip(ending) {
                         self.lease_ends.insert(revision, lease);
                     }
@@ -142,17 +154,29 @@ impl Witness {
     }
 
     /// The leases that an entry ends and that have keys, each of which takes a revision.
-    fn ending(&self, at: LogPosition, data: &Bytes) -> Vec<LeaseId> {
-        let ids = match Command::decode(data.clone()) {
-            Ok(Command { op: Some(Op::LeaseRevoke(revoke)), .. }) => vec![revoke.id],
-            Ok(Command { op: Some(Op::LeaseExpire(expire)), .. }) if expire.term == at.term => expire.ids,
-            _ => return Vec::new(),
-        };
-        ids.into_iter().filter(|id| !self.state.lease_keys(*id).is_empty()).collect()
+    fn ending(&self, at: LogPosition, op: Option<&Op>) -> Vec<LeaseId> {
+        let has_keys = |id: &LeaseId| !self.state.lease_keys(*id).is_empty();
+        match op {
+            Some(Op::LeaseRevoke(revoke)) => Some(revoke.id).into_iter().filter(has_keys).collect(),
+            Some(Op::LeaseExpire(expire)) if expire.term == at.term => {
+                expire.ids.iter().copied().filter(has_keys).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
-    fn note_leases(&mut self, now: Time, at: LogPosition, data: &Bytes) {
-        let Ok(Command { op: Some(op), .. }) = Command::decode(data.clone()) else { return };
+    /// What an entry must leave as it is that ends leases in the name of another term's leader.
+    fn of_another_term(&self, at: LogPosition, op: Option<&Op>) -> Option<(Revision, Vec<LeaseInfo>)> {
+        let is_foreign = matches!(op, Some(Op::LeaseExpire(expire)) if expire.term != at.term);
+        is_foreign.then(|| self.leases())
+    }
+
+    fn leases(&self) -> (Revision, Vec<LeaseInfo>) {
+        (self.state.revision(), self.state.leases().collect())
+    }
+
+    fn note_leases(&mut self, now: Time, at: LogPosition, op: Option<Op>) {
+        let Some(op) = op else { return };
         let mut note = |id, fact| self.lease_facts.push((now, id, fact));
         match op {
             Op::LeaseRevoke(revoke) => note(revoke.id, LeaseFact::Revoked),
@@ -197,6 +221,12 @@ impl Witness {
 
 fn broken(seen: String) -> Violation {
     Violation::new(Checker::Agreement, "H1: at equal index, all replicas are equal", seen)
+}
+
+fn not_its_term(at: LogPosition) -> Violation {
+    let promised = "E5: what a leader of another term says about leases ends none";
+    let seen = format!("entry {} of term {} ended leases in another term's name", at.index, at.term);
+    Violation::new(Checker::Lease, promised, seen)
 }
 
 fn revision_of(event: &Event) -> Revision {

@@ -6,17 +6,20 @@
 //! | --- | --- |
 //! | `watch` | what a watch said |
 //! | `lease` | whether leases lived as long as was promised |
+//! | `holder` | whether a lease's holder knows that it is over |
 //! | `fence` | who owned a lock, and what its tokens kept out |
 //! | `promise` | what is promised, and a promise that was seen broken |
 //! | `past` | what each key was at each revision |
 
 mod fence;
+mod holder;
 mod lease;
 mod past;
 mod promise;
 mod watch;
 
 pub use fence::{FenceJudge, Observed, Resource, Shown};
+pub use holder::HolderJudge;
 pub use lease::{Call, Cause, LeaseBounds, LeaseJudge};
 pub use past::{Pair, Past, Replay};
 pub use promise::{Broken, Moment, Rule};

@@ -7,7 +7,8 @@ use std::time::Duration;
 /// observer's: nobody else's is trusted.
 pub type Moment = Duration;
 
-/// What was promised. The names are SIMULATION.md's.
+/// What was promised. The names are SIMULATION.md's, and E8 what a holder is
+/// promised (DESIGN.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
     /// A watch never goes back.
@@ -44,6 +45,8 @@ pub enum Rule {
     E6,
     /// A clock that stands still ends nothing.
     E7,
+    /// A holder knows when it is over.
+    E8,
     /// One owner at a time.
     F1a,
     /// A lock that was given is owned.
@@ -56,7 +59,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 21] = [
+    pub const ALL: [Rule; 22] = [
         Rule::W1,
         Rule::W2,
         Rule::W3,
@@ -74,6 +77,7 @@ impl Rule {
         Rule::E4,
         Rule::E6,
         Rule::E7,
+        Rule::E8,
         Rule::F1a,
         Rule::F1b,
         Rule::F1c,
@@ -102,6 +106,7 @@ impl Rule {
             Rule::E4 => "what remains of a lease is never more than was granted",
             Rule::E6 => "all keys of a lease go in one revision with it, and no other key does",
             Rule::E7 => "a lease does not expire while the leader's clock stands still",
+            Rule::E8 => "whoever holds a lease stops believing in it before it is over",
             Rule::F1a => "no two keys own a lock at one revision",
             Rule::F1b => "a lock that was given is owned, under its token, at the revision of the answer",
             Rule::F1c => "a fenced resource's tokens never decrease, and each belongs to an owner",

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvorum_core::Time;
-use kvorum_core::ids::Revision;
+use kvorum_core::ids::{NodeId, Revision};
 
-use crate::history::{Change, EventLog};
+use super::delay::Delays;
+use crate::check::LeaseFact;
+use crate::history::Change;
+use crate::judge::Judge;
 use crate::promises::{
-    Broken, Call, Cause, End, FenceJudge, LeaseBounds, LeaseJudge, Observed, Opened, Part, Replay, Resource,
-    Shown, WatchEvent, WatchJudge,
+    Broken, Call, Cause, End, FenceJudge, HolderJudge, LeaseBounds, LeaseJudge, Observed, Opened, Part,
+    Replay, Resource, Shown, WatchEvent, WatchJudge,
 };
 use crate::scene::Scene;
 use crate::violation::{Checker, Violation};
@@ -23,7 +26,10 @@ use crate::world::World;
 pub(super) enum Heard {
     /// A watch was opened, for the first time or again.
     Opened(u64, Opened),
-    Events(u64, Vec<WatchEvent>, Revision),
+    /// It is read all the time, through a node in this of its lives.
+    Reads(u64, NodeId, u64, Time),
+    /// It was handed these at this time, and stands at this revision.
+    Events(u64, Time, Vec<WatchEvent>, Revision),
     Progress(u64, Revision),
     Ended(u64, End),
     Granted(i64, Duration, Call),
@@ -34,6 +40,8 @@ pub(super) enum Heard {
     RevokeAsked(i64, Time),
     Revoked(i64, Call),
     Gone(i64, Call),
+    /// Its holder, beside a node in this of its lives, was asked at this time and believes in it.
+    Believes(i64, NodeId, u64, Time),
     /// A lock was given: its key and token, and the newest revision when it was asked for.
     Locked(Bytes, Revision, Revision),
     /// Its holder wrote to what the lock protects.
@@ -65,7 +73,11 @@ pub(super) struct Hearing {
     pub(super) ears: Ears,
     replay: Replay,
     watches: BTreeMap<u64, WatchJudge>,
+    delays: Delays,
     leases: LeaseJudge,
+    holders: HolderJudge,
+    /// So many of the judge's facts about leases are known here.
+    facts: usize,
     lock: FenceJudge,
     election: FenceJudge,
     /// What the lock protects, once as it should be and once as it is often done.
@@ -76,7 +88,12 @@ pub(super) struct Hearing {
     leaders: usize,
     looked: Time,
     are_leases_judged: bool,
+    are_holders_judged: bool,
 }
+
+/// By how much, in parts of a million, each of two clocks may be wrong for a holder to be promised anything: together
+/// a twentieth, which is what it allows for.
+const HOLDERS_DRIFT_PPM: u64 = 25_000;
 
 fn moment(time: Time) -> Duration {
     time.since(Time::ZERO)
@@ -99,7 +116,10 @@ impl Hearing {
             ears: Ears::default(),
             replay: Replay::new(),
             watches: BTreeMap::new(),
+            delays: Delays::default(),
             leases: LeaseJudge::new(bounds),
+            holders: HolderJudge::default(),
+            facts: 0,
             lock: FenceJudge::new(format!("{LOCK}/")),
             election: FenceJudge::new(format!("{ELECTION}/")),
             fenced: Resource::fenced(),
@@ -109,6 +129,7 @@ impl Hearing {
             leaders: 0,
             looked: Time::ZERO,
             are_leases_judged: scene.drift_ppm().is_some(),
+            are_holders_judged: scene.drift_ppm().is_some_and(|ppm| ppm <= HOLDERS_DRIFT_PPM),
         }
     }
 
@@ -130,9 +151,10 @@ impl Hearing {
             return Ok(());
         }
         self.replay.compacted(judge.state().compacted());
+        self.look_at_leases(judge);
         let all = std::mem::take(&mut *self.ears.0.borrow_mut());
         for heard in all {
-            self.judge(judge.log(), heard)?;
+            self.judge(world, heard)?;
         }
         Ok(())
     }
@@ -164,11 +186,31 @@ impl Hearing {
         self.looked = now;
     }
 
-    fn judge(&mut self, log: &EventLog, heard: Heard) -> Result<(), Violation> {
+    fn look_at_leases(&mut self, judge: &Judge) {
+        let facts = judge.lease_facts(self.facts);
+        self.facts += facts.len();
+        for (at, id, _) in facts.iter().filter(|(_, _, fact)| *fact == LeaseFact::Expired) {
+            self.holders.expired(*id, moment(*at));
+        }
+    }
+
+    fn believes(&self, world: &World, heard: &Heard) -> Result<(), Broken> {
+        let Heard::Believes(id, node, life, at) = *heard else { return Ok(()) };
+        let is_there = world.is_up(node) && world.scene().life(node) == life && self.are_holders_judged;
+        match world.counted_before(node, at).filter(|_| is_there) {
+            Some(counted) => self.holders.believes(id, moment(counted)),
+            None => Ok(()),
+        }
+    }
+
+    fn judge(&mut self, world: &World, heard: Heard) -> Result<(), Violation> {
+        let log = world.judge().log();
         match heard {
-            Heard::Opened(..) | Heard::Events(..) | Heard::Progress(..) | Heard::Ended(..) => {
-                self.of_watch(log, heard).map_err(watch)
-            }
+            Heard::Opened(..)
+            | Heard::Reads(..)
+            | Heard::Events(..)
+            | Heard::Progress(..)
+            | Heard::Ended(..) => self.of_watch(world, heard).map_err(watch),
             Heard::Locked(key, token, from) => {
                 self.lock.locked_within(&key, token, from..=log.newest()).map_err(fence)
             }
@@ -187,6 +229,7 @@ impl Hearing {
                 let observed = self.observers.entry(who).or_default();
                 self.election.shown(log, observed, &shown).map_err(fence)
             }
+            Heard::Believes(..) => self.believes(world, &heard).map_err(lease),
             heard => {
                 let found = self.lease_heard(heard);
                 self.of_lease(found)
@@ -194,14 +237,16 @@ impl Hearing {
         }
     }
 
-    fn of_watch(&mut self, log: &EventLog, heard: Heard) -> Result<(), Broken> {
-        let past = self.replay.of(log);
+    fn of_watch(&mut self, world: &World, heard: Heard) -> Result<(), Broken> {
+        let past = self.replay.of(world.judge().log());
         match heard {
             Heard::Opened(who, opened) => match self.watches.get_mut(&who) {
                 Some(judge) => judge.resumed(past, opened.member, opened.incarnation, opened.start)?,
                 None => _ = self.watches.insert(who, WatchJudge::opened(opened)?),
             },
-            Heard::Events(who, events, next) => {
+            Heard::Reads(who, node, life, since) => self.delays.opened(who, node, life, since),
+            Heard::Events(who, at, events, next) => {
+                self.delays.delivered(world, who, at, &events)?;
                 if let Some(judge) = self.watches.get_mut(&who) {
                     judge.delivered(past, &events, Part::Whole)?;
                     judge.reached(past, next)?;
@@ -213,6 +258,7 @@ impl Hearing {
                 }
             }
             Heard::Ended(who, end) => {
+                self.delays.ended(who);
                 if let Some(judge) = self.watches.get_mut(&who) {
                     judge.ended(past, end)?;
                 }

@@ -1,4 +1,5 @@
-//! Clients with leases: granted, renewed, hung with keys, asked about, revoked, and left alone.
+//! Clients with leases: granted, renewed, hung with keys, asked about, revoked, and left alone; or held by a handle
+//! that is asked whether it still believes in its lease.
 
 use std::time::Duration;
 
@@ -21,7 +22,9 @@ pub(super) struct LeaseClient {
 impl LeaseClient {
     pub(super) async fn run(mut self) {
         while !self.caller.scene.is_resting() {
-            if let Some((id, ttl)) = self.grant().await {
+            if self.caller.draw.chance(300) {
+                self.hold().await;
+            } else if let Some((id, ttl)) = self.grant().await {
                 let rounds = self.caller.draw.between(1, 25);
                 self.live(id, ttl, rounds).await;
             }
@@ -42,6 +45,27 @@ impl LeaseClient {
         let ttl = seconds(granted.ttl);
         self.ears.hear(Heard::Granted(granted.id, ttl, call(&self.caller.scene, sent)));
         Some((granted.id, ttl))
+    }
+
+    /// Holds a lease by its handle, and asks again and again whether it lives.
+    async fn hold(&mut self) {
+        self.caller.pause().await;
+        let (node, ttl) = (self.caller.any_node(), Duration::from_secs(self.caller.draw.between(1, 3)));
+        let life = self.caller.scene.life(node);
+        let Some(client) = self.caller.scene.client(node) else { return };
+        let Ok(lease) = client.lease(ttl).await else { return };
+        for _ in 0..self.caller.draw.between(1, 60) {
+            if lease.is_lost() {
+                self.caller.scene.count("holders that lost their lease");
+                return;
+            }
+            self.ears.hear(Heard::Believes(lease.id(), node, life, self.caller.scene.now()));
+            let pause = Duration::from_millis(self.caller.draw.between(1, 200));
+            self.caller.scene.within(pause, self.caller.scene.rest()).await;
+            if self.caller.scene.is_resting() {
+                return;
+            }
+        }
     }
 
     /// Does this and that with a lease; answers when it is gone, or is to be left alone.

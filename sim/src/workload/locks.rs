@@ -1,11 +1,15 @@
 //! Services beside the nodes that want the same lock and the same leadership, and write to what these protect
 //! as long as they believe in them. They stand still when their node does, and do not know it.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use kvorum_core::election::{campaign, observe};
+use kvorum_core::ids::NodeId;
 use kvorum_core::lock::{lock, try_lock};
-use kvorum_core::{Client, Result};
+use kvorum_core::{Client, Lease, Result};
 
 use super::heard::{ELECTION, Ears, Heard, LOCK};
 use crate::promises::Shown;
@@ -17,6 +21,9 @@ pub(super) struct Contender {
     pub(super) ears: Ears,
     pub(super) draw: Stream,
     pub(super) client: Client,
+    /// The node beside which it runs, and which of its lives that is.
+    pub(super) node: NodeId,
+    pub(super) life: u64,
 }
 
 impl Contender {
@@ -26,6 +33,14 @@ impl Contender {
             let most = if self.hold().await.is_err() { 500 } else { 50 };
             self.pause(1, most).await;
         }
+    }
+
+    fn believes_in(&self, lease: &Lease) -> bool {
+        let believes = !lease.is_lost();
+        if believes {
+            self.ears.hear(Heard::Believes(lease.id(), self.node, self.life, self.scene.now()));
+        }
+        believes
     }
 
     async fn pause(&mut self, least: u64, most: u64) {
@@ -40,7 +55,7 @@ impl Contender {
         let guard = if self.draw.chance(250) {
             try_lock(&self.client, LOCK, &lease).await?
         } else {
-            self.scene.within(wait, lock(&self.client, LOCK, &lease)).await.transpose()?
+            self.wait_for(wait, lock(&self.client, LOCK, &lease)).await.transpose()?
         };
         let Some(guard) = guard else {
             self.pause(10, 300).await;
@@ -49,6 +64,9 @@ impl Contender {
         self.scene.count("locks taken");
         self.ears.hear(Heard::Locked(guard.key().clone(), guard.token(), asked));
         for _ in 0..self.draw.between(1, 6) {
+            if self.scene.is_resting() {
+                break;
+            }
             self.pause(5, 400).await;
             if self.draw.chance(200) {
                 let asked = self.scene.newest();
@@ -56,7 +74,7 @@ impl Contender {
                     self.ears.hear(Heard::StillHeld(guard.key().clone(), guard.token(), asked));
                 }
             }
-            if lease.is_lost() {
+            if !self.believes_in(&lease) {
                 self.scene.count("locks lost with their lease");
                 return Ok(());
             }
@@ -69,6 +87,16 @@ impl Contender {
             lease.revoke().await?;
         }
         Ok(())
+    }
+
+    /// Waits, but not longer than this, and not when the run comes to rest: its lease is to end then.
+    async fn wait_for<F: Future>(&self, wait: Duration, future: F) -> Option<F::Output> {
+        let (mut future, mut rest) = (pin!(future), pin!(self.scene.rest()));
+        let either = poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => rest.as_mut().poll(context).map(|()| None),
+        });
+        self.scene.within(wait, either).await.flatten()
     }
 
     /// Stands for election again and again.
@@ -84,13 +112,16 @@ impl Contender {
         let asked = self.scene.newest();
         let wait = Duration::from_millis(self.draw.between(500, 8000));
         let value = format!("leader {}", self.draw.any());
-        let won = self.scene.within(wait, campaign(&self.client, ELECTION, &lease, value)).await;
+        let won = self.wait_for(wait, campaign(&self.client, ELECTION, &lease, value)).await;
         let Some(leadership) = won.transpose()? else { return Ok(()) };
         self.scene.count("elections won");
         self.ears.hear(Heard::Elected(leadership.key().clone(), leadership.token(), asked));
         for _ in 0..self.draw.between(1, 4) {
+            if self.scene.is_resting() {
+                break;
+            }
             self.pause(50, 1000).await;
-            if lease.is_lost() {
+            if !self.believes_in(&lease) {
                 return Ok(());
             }
             let value = format!("leader {}", self.draw.any());

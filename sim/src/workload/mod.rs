@@ -9,11 +9,13 @@
 //! | `leases` | have leases |
 //! | `locks` | want the same lock, and the same leadership |
 //! | `heard` | what these saw, and its judges |
+//! | `delay` | whether those who read are handed everything at once |
 //! | `caller` | what these are made of |
 //! | `record`, `convert` | what was asked and told, for the judge of histories |
 
 mod caller;
 mod convert;
+mod delay;
 mod heard;
 mod kv;
 mod leases;
@@ -151,7 +153,7 @@ impl App for Workload {
             let (scene, ears, client) = (scene.clone(), hearing.ears.clone(), client.clone());
             let mut draw = scene.chance(1_000_000 * kind + 1000 * node + life);
             let is_wanted = draw.chance(if kind == 1 { self.load.locks } else { self.load.elections });
-            (is_wanted, Contender { scene, ears, draw, client })
+            (is_wanted, Contender { scene, ears, draw, client, node, life })
         };
         let (wants_lock, lock) = contender(1);
         let (wants_lead, lead) = contender(2);

@@ -1,5 +1,5 @@
 //! Watchers that go from node to node and must see everything once: of one key, of some, of all; with filters,
-//! with what was before, asking how far they are; some of them slow.
+//! with what was before, asking how far they are; some of them slow, and some asleep for most of the run.
 
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use crate::promises::{End, Opened, Pair, Span, WatchEvent};
 use crate::rng::Stream;
 use crate::scene::Scene;
 
+/// Milliseconds for which a watcher does not look, at most, who hardly looks at all.
+const ASLEEP: u64 = 40_000;
+
 pub(super) struct Watcher {
     pub(super) who: u64,
     pub(super) scene: Scene,
@@ -20,7 +23,7 @@ pub(super) struct Watcher {
     request: WatchRequest,
     /// Where to go on; 0: from now.
     resume: Revision,
-    /// Milliseconds between one look and the next.
+    /// Milliseconds between one look and the next; 0: it looks all the time.
     pause: u64,
     /// Of a thousand items, how many are followed by a move to another node.
     restless: u64,
@@ -69,7 +72,7 @@ impl Watcher {
             ears: ears.clone(),
             request,
             resume: draw.pick(&[1, 1, 0]),
-            pause: draw.pick(&[0, 0, 5, 200, 3000]),
+            pause: draw.pick(&[0, 0, 5, 200, 3000, ASLEEP]),
             restless: draw.pick(&[0, 5, 50]),
             draw,
         }
@@ -112,6 +115,9 @@ impl Watcher {
             incarnation: 0,
         };
         self.ears.hear(Heard::Opened(self.who, opened));
+        if self.pause == 0 {
+            self.ears.hear(Heard::Reads(self.who, node, self.scene.life(node), self.scene.now()));
+        }
         Some(watch)
     }
 
@@ -126,7 +132,7 @@ impl Watcher {
                 Some(Ok(WatchItem::Events(events))) => {
                     self.scene.add("events watched", events.len() as u64);
                     let events = events.iter().map(event).collect();
-                    self.ears.hear(Heard::Events(self.who, events, self.resume));
+                    self.ears.hear(Heard::Events(self.who, self.scene.now(), events, self.resume));
                 }
                 Some(Ok(WatchItem::Progress(revision))) => {
                     self.ears.hear(Heard::Progress(self.who, revision));
@@ -140,9 +146,21 @@ impl Watcher {
             if self.draw.chance(self.restless) {
                 return End::Cancelled;
             }
-            if self.pause > 0 {
-                self.scene.sleep(Duration::from_millis(self.draw.below(self.pause) + 1)).await;
-            }
+            self.stop_reading().await;
+        }
+    }
+
+    /// It does not read for a while, but no longer than the run goes on: what comes at rest is to be seen.
+    async fn stop_reading(&mut self) {
+        if self.pause == 0 {
+            return;
+        }
+        let pause = Duration::from_millis(self.draw.below(self.pause) + 1);
+        if self.pause == ASLEEP {
+            self.scene.count("watches not read for long");
+            self.scene.within(pause, self.scene.rest()).await;
+        } else {
+            self.scene.sleep(pause).await;
         }
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvorum_core::ids::{Index, NodeId};
+use kvorum_core::Time;
+use kvorum_core::ids::{Index, NodeId, Revision};
 use kvorum_core::node::Glance;
 use kvorum_core::storage::LogEntry;
 
@@ -47,6 +48,20 @@ impl World {
     /// What a running node was after its last turn.
     pub(crate) fn glance(&self, node: NodeId) -> Option<Glance> {
         Some(self.hosts.get(&node)?.process.as_ref()?.glance)
+    }
+
+    /// When a running node had come to a revision, or a little later if that was before it was first seen to move
+    /// on; `None`: it has not moved since its start.
+    pub(crate) fn reached(&self, node: NodeId, revision: Revision) -> Option<Time> {
+        let reached = &self.hosts.get(&node)?.process.as_ref()?.reached;
+        let at = reached.partition_point(|(known, _)| *known < revision);
+        reached.get(at).map(|(_, time)| *time)
+    }
+
+    /// When a running node last counted time, before that instant.
+    pub(crate) fn counted_before(&self, node: NodeId, at: Time) -> Option<Time> {
+        let counted = self.hosts.get(&node)?.process.as_ref()?.counted;
+        counted.into_iter().find(|counted| *counted < at)
     }
 
     /// Whether a running node's disk is at something that will take it a while yet.

@@ -87,6 +87,27 @@ fn f1_a_holder_stops_believing_before_its_lease_has_ended() {
     assert!(mine.is_lost(), "its holder has stopped believing in it");
 }
 
+/// A holder whose lease was granted long before it heard of it, on a member whose disk stood still, and that is then
+/// cut off: seed 2512. Its time counts from when it asked.
+#[test]
+fn f1_a_holder_that_hears_late_of_its_lease_does_not_believe_in_it_longer() {
+    let (mut world, leader) = led(55, 3);
+    let here = others(&world, leader)[0];
+    let client = world.client(here).unwrap();
+    world.hold_disk(here);
+    let mut asked = Box::pin(client.lease(3 * SECOND));
+    assert!(world.wait(&mut asked, SECOND * 14 / 5).is_none(), "it hears nothing while its disk stands");
+    let id = world.judge().state().leases().next().expect("the others have granted it").id;
+    let rest: Vec<NodeId> = others(&world, here);
+    part(&mut world, &[here], &rest);
+    world.release_disk(here);
+    let mine = world.wait(&mut asked, SECOND).expect("an answer").expect("a lease");
+    assert_eq!(mine.id(), id);
+    let is_over = |world: &mut World| world.judge().state().lease(id).is_none();
+    assert!(world.run_until(20 * SECOND, is_over), "the lease ends");
+    assert!(mine.is_lost(), "its holder has stopped believing in it");
+}
+
 /// A member that is cut off is asked who leads an election: it may not know, but it may not say who led yesterday.
 #[test]
 fn f1_who_is_cut_off_names_no_leader_of_yesterday() {
