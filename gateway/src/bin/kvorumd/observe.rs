@@ -163,6 +163,11 @@ fn connection(id: u64, before: &Peer, now: &Peer) -> Vec<Line> {
         let fields = vec![("peer-id", hex(id).into()), ("error", error.into())];
         lines.push(Line::of(Level::Warn, "peer became inactive (message send to peer failed)", fields));
     }
+    let is_unreached = !now.is_connected && !is_lost && now.last_error != before.last_error;
+    if let Some(error) = now.last_error.clone().filter(|_| is_unreached) {
+        let fields = vec![("remote-peer-id", hex(id).into()), ("error", error.into())];
+        lines.push(Line::of(Level::Warn, "failed to reach remote peer", fields));
+    }
     if is_new {
         lines.push(Line::of(Level::Info, "peer became active", vec![("peer-id", hex(id).into())]));
     }
@@ -217,7 +222,8 @@ mod tests {
         assert_eq!(told(&Seen::default(), &at(true, 1)), [active]);
         assert_eq!(told(&at(true, 1), &at(false, 1)), [inactive]);
         assert_eq!(told(&at(true, 1), &at(true, 2)), [inactive, active]);
-        assert!(told(&Seen::default(), &at(false, 0)).is_empty());
+        assert_eq!(told(&Seen::default(), &at(false, 0)), ["failed to reach remote peer"]);
+        assert!(told(&at(false, 0), &at(false, 0)).is_empty());
     }
 
     #[test]
