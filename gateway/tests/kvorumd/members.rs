@@ -67,7 +67,7 @@ fn a_leader_that_is_asked_to_end_hands_over_first_and_comes_back() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let mut three = Three::start(&["--election-timeout=10000"]);
+    let mut three = Three::start(&["--election-timeout=3000"]);
     let leads = three.leader();
     let mut leader = three.servers.remove(leads);
     // Nobody takes the leadership, for which it waits an election time-out.

@@ -135,6 +135,23 @@ mod tests {
         }
     }
 
+    /// The page for operators has the same rows.
+    #[test]
+    fn the_page_has_a_row_for_every_flag() {
+        let page = include_str!("../../../../../docs/KVORUMD.md");
+        let rows = all().map(|flag| {
+            let (Stand::Used(words) | Stand::Moot(words) | Stand::Refused(words)) = flag.stand;
+            let default = if flag.default.is_empty() { String::new() } else { format!("`{}`", flag.default) };
+            format!("| `--{}` | {default} | {words} |", flag.name)
+        });
+        let missing: Vec<String> = rows.filter(|row| !page.contains(row)).collect();
+        assert!(missing.is_empty(), "docs/KVORUMD.md lacks:\n{}", missing.join("\n"));
+        for row in page.split("\n| `--").skip(1) {
+            let name = row.split('`').next().unwrap_or_default();
+            assert!(find(name).is_some(), "--{name} has a row and is no flag");
+        }
+    }
+
     #[test]
     fn whoever_refuses_says_why() {
         for flag in all() {

@@ -25,7 +25,7 @@ const OWN_LIMITS: &str = "connections between members have limits of their own: 
 
 /// kvorum's own.
 pub(super) const OWN: &[Flag] = &[
-    used("strict", Bool, "false", "Refuse what etcd lets pass although it cannot be meant."),
+    used("strict", Bool, "false", "Refuse transactions that write a key twice also where etcd overlooks it."),
     used(
         "log-format",
         OneOf(&["json", "console"]),
@@ -77,6 +77,24 @@ pub(super) const FLAGS: &[Flag] = &[
         "1572864",
         "Maximum client request size in bytes the server will accept (64 MiB at most).",
     ),
+    used(
+        "max-concurrent-streams",
+        Unsigned,
+        "4294967295",
+        "Maximum concurrent streams that each client can open at a time.",
+    ),
+    used(
+        "grpc-keepalive-interval",
+        Duration,
+        "2h",
+        "How long a connection may be silent before it is pinged (0 to disable).",
+    ),
+    used(
+        "grpc-keepalive-timeout",
+        Duration,
+        "20s",
+        "How long the answer to a ping may take before the connection is cut (0 to disable).",
+    ),
     moot("grpc-keepalive-min-time", Duration, "5s", "no client is sent away for pinging too often"),
     moot("socket-reuse-address", Bool, "false", "addresses are always reused while in TIME_WAIT"),
     moot("raft-read-timeout", Duration, "5s", OWN_LIMITS),
@@ -125,7 +143,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "auto-compaction-mode",
         Text,
         "periodic",
-        "Interpret 'auto-compaction-retention' one of: periodic|revision.",
+        "Interpret 'auto-compaction-retention' one of: periodic (hours, or a duration), revision (a number of them).",
     ),
     moot(
         "v2-deprecation",
@@ -190,6 +208,12 @@ pub(super) const FLAGS: &[Flag] = &[
         Duration,
         "10ms",
         "a compaction is at once for readers, and frees memory in small steps",
+    ),
+    used(
+        "experimental-watch-progress-notify-interval",
+        Duration,
+        "10m",
+        "Duration of periodical watch progress notification.",
     ),
     moot("experimental-downgrade-check-time", Duration, "5s", "the cluster version does not change"),
     moot("experimental-txn-mode-write-with-shared-buffer", Bool, "true", NO_BBOLT),

@@ -1,6 +1,6 @@
 //! etcd's flags that are refused unless they ask for what is so anyway, each with its reason.
 
-use super::Kind::{Bool, Duration, OneOf, Text, Unsigned, Urls};
+use super::Kind::{Bool, Duration, OneOf, Text, Urls};
 use super::{Flag, Kind, Stand};
 
 const fn refused(name: &'static str, kind: Kind, default: &'static str, why: &'static str) -> Flag {
@@ -13,15 +13,11 @@ const NO_PEER_TLS: &str = "TLS between members is not there yet: keep the peer p
 const NO_DISCOVERY: &str = "there is no discovery: name all members with --initial-cluster";
 const ONE_PORT: &str = "gRPC, JSON and health share --listen-client-urls";
 const NO_V2: &str = "the v2 API is not there, as in etcd 3.6";
-const FIXED: &str = "the server's HTTP/2 settings cannot be changed yet";
 
 pub(super) const FLAGS: &[Flag] = &[
     refused("wal-dir", Text, "", "the log and the images lie in one directory"),
     refused("listen-client-http-urls", Urls, "", ONE_PORT),
-    refused("max-concurrent-streams", Unsigned, "4294967295", FIXED),
     refused("enable-grpc-gateway", Bool, "true", "the JSON gateway cannot be switched off"),
-    refused("grpc-keepalive-interval", Duration, "2h", FIXED),
-    refused("grpc-keepalive-timeout", Duration, "20s", FIXED),
     refused("socket-reuse-port", Bool, "false", "a port belongs to one process"),
     refused("discovery", Text, "", NO_DISCOVERY),
     refused("discovery-srv", Text, "", NO_DISCOVERY),
@@ -71,12 +67,6 @@ pub(super) const FLAGS: &[Flag] = &[
     refused("proxy", OneOf(&["off", "readonly", "on"]), "off", "the v2 proxy is not there, as in etcd 3.6"),
     refused("experimental-enable-v2v3", Text, "", NO_V2),
     refused("experimental-peer-skip-client-san-verification", Bool, "false", NO_PEER_TLS),
-    refused(
-        "experimental-watch-progress-notify-interval",
-        Duration,
-        "10m",
-        "the interval cannot be changed yet",
-    ),
     refused("experimental-memory-mlock", Bool, "false", "pages are not locked in memory"),
     refused(
         "experimental-warning-apply-duration",
