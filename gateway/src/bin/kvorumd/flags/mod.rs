@@ -147,7 +147,7 @@ mod tests {
         let missing: Vec<String> = rows.filter(|row| !page.contains(row)).collect();
         assert!(missing.is_empty(), "docs/KVORUMD.md lacks:\n{}", missing.join("\n"));
         for row in page.split("\n| `--").skip(1) {
-            let name = row.split('`').next().unwrap_or_default();
+            let name = row.split(['`', ' ']).next().unwrap_or_default();
             assert!(find(name).is_some(), "--{name} has a row and is no flag");
         }
     }
