@@ -42,6 +42,20 @@ fn every_flag_that_is_not_supported_is_named_with_its_reason() {
 }
 
 #[test]
+fn a_configuration_file_that_is_not_understood_is_refused() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join("kvorumd.yaml");
+    let file = path.to_str().unwrap();
+    let (code, said) = refused(&["--config-file", file]);
+    assert_eq!(code, 1);
+    assert!(said.contains(&format!("open {file}: No such file")), "{said}");
+    fs::write(&path, "name: a\nnosuch: 1\n").unwrap();
+    assert!(refused(&["--config-file", file]).1.contains("there is no setting \\\"nosuch\\\""));
+    fs::write(&path, "client-transport-security:\n  cert-file: c\n").unwrap();
+    assert!(refused(&["--config-file", file]).1.contains("--cert-file is not supported by kvorumd: "));
+}
+
+#[test]
 fn contradictions_are_refused_in_etcds_words() {
     for (flags, words) in [
         (&["positional"][..], "'positional' is not a valid flag"),

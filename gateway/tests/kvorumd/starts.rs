@@ -70,6 +70,20 @@ fn the_environment_stands_in_for_flags() {
 }
 
 #[test]
+fn a_configuration_file_takes_the_place_of_flags_and_environment() {
+    let scratch = Scratch::new();
+    let lines: Vec<String> = alone(&scratch).iter().map(|flag| flag[2..].replacen('=', ": ", 1)).collect();
+    let path = scratch.path().join("kvorumd.yaml");
+    fs::write(&path, lines.join("\n")).unwrap();
+    let mut start = command(&["--config-file", path.to_str().unwrap(), "--name=flag", "--cert-file=c"]);
+    let mut server = Server::of(start.env("ETCD_NAME", "variable"));
+    server.until("loaded server configuration");
+    assert_eq!(field(&server.until("starting a kvorum server"), "name"), "alone");
+    server.until(READY);
+    server.stop();
+}
+
+#[test]
 fn a_flag_that_changes_nothing_is_taken_and_said() {
     let scratch = Scratch::new();
     let mut flags = alone(&scratch);

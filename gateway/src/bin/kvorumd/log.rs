@@ -105,6 +105,13 @@ impl Log {
         Ok(Log { target: Arc::new(target), name: None })
     }
 
+    /// A log as it is by default.
+    pub(crate) fn to_stderr() -> Log {
+        let outputs: Vec<Box<dyn Write + Send>> = vec![Box::new(io::stderr())];
+        let target = Target { level: Level::Info, format: Format::Json, outputs: Mutex::new(outputs) };
+        Log { target: Arc::new(target), name: None }
+    }
+
     /// The same log for lines of another part of the server.
     pub(crate) fn named(&self, name: &'static str) -> Log {
         Log { target: self.target.clone(), name: Some(name) }

@@ -15,6 +15,7 @@ mod import;
 mod log;
 mod notify;
 mod observe;
+mod prepare;
 mod report;
 mod roster;
 mod run;
@@ -30,11 +31,8 @@ mod values;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use flags::Given;
-use flags::environment::{self, Note};
 use flags::parse::{Fault, parse};
-use log::{Log, Options};
-use settings::Settings;
+use log::Log;
 
 /// What Go's programs answer to a wrong command line.
 const WRONG_USAGE: u8 = 2;
@@ -59,87 +57,12 @@ fn serve(words: &[String]) -> ExitCode {
     match parse(words) {
         Err(fault) => finish(Err(fault)),
         Ok((given, _)) if given.bool("version") => print(&usage::version()),
-        Ok((given, rest)) => match prepare(given, rest.first(), words) {
+        Ok((given, rest)) => match prepare::prepare(given, rest.first()) {
             Ok((settings, log)) => end(run::run(&settings, &log), &log),
-            Err(code) => code,
+            // It has been said in the log.
+            Err(prepare::Refused) => ExitCode::FAILURE,
         },
     }
-}
-
-/// Everything before the start: what was given is completed, told, and checked. What is wrong is logged here.
-fn prepare(mut given: Given, stray: Option<&String>, words: &[String]) -> Result<(Settings, Log), ExitCode> {
-    let stderr = Log::open(&Options::default()).map_err(|reason| wrong(&reason))?;
-    let notes = environment::take(
-        &mut given,
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-    );
-    let options = settings::log_options(&given).and_then(|options| Log::open(&options));
-    let log = options.map_err(|reason| refuse(&stderr, &[reason]))?;
-    let notes = notes.map_err(|reason| refuse(&log, &[reason]))?;
-    notes.iter().for_each(|note| tell(note, &log));
-    log.info(
-        "Running: ",
-        &[("args", std::env::args().take(1).chain(words.iter().cloned()).collect::<Vec<_>>().into())],
-    );
-    if let Some(stray) = stray {
-        return Err(refuse(&log, &[format!("'{stray}' is not a valid flag")]));
-    }
-    let refusals = settings::refusals(&given);
-    if !refusals.is_empty() {
-        return Err(refuse(&log, &refusals));
-    }
-    caution(&given, &log);
-    let settings = Settings::of(&given).map_err(|reason| refuse(&log, &[reason]))?;
-    Ok((settings, log))
-}
-
-fn tell(note: &Note, log: &Log) {
-    match note {
-        Note::Used { variable, value } => {
-            let fields =
-                [("variable-name", variable.as_str().into()), ("variable-value", value.as_str().into())];
-            log.info("recognized and used environment variable", &fields);
-        }
-        Note::Shadowed { variable } => {
-            let message =
-                "recognized environment variable, but unused: shadowed by corresponding command-line flag";
-            log.warn(message, &[("environment-variable", variable.as_str().into())]);
-        }
-        Note::Unrecognized { variable, value } => {
-            let fields = [("environment-variable", format!("{variable}={value}").into())];
-            log.warn("unrecognized environment variable", &fields);
-        }
-        Note::Special { variable, value } => {
-            let fields = [("key", variable.as_str().into()), ("value", value.as_str().into())];
-            log.warn("cannot set special environment variable", &fields);
-        }
-    }
-}
-
-/// Says of every flag that was given, and changes nothing, that and why it does not.
-fn caution(given: &Given, log: &Log) {
-    for setting in given.all() {
-        if let Some(why) = setting.flag.caution() {
-            let fields = [
-                ("flag", setting.flag.name.into()),
-                ("value", setting.text.as_str().into()),
-                ("reason", why.into()),
-            ];
-            log.warn("flag changes nothing in kvorumd", &fields);
-        }
-    }
-    if !given.has("data-dir") {
-        let name = given.text("name");
-        log.warn("'data-dir' was empty; using default", &[("data-dir", format!("{name}.kvorum").into())]);
-    }
-}
-
-fn refuse(log: &Log, reasons: &[String]) -> ExitCode {
-    for reason in reasons {
-        log.warn("failed to verify flags", &[("error", reason.as_str().into())]);
-    }
-    ExitCode::FAILURE
 }
 
 fn end(ended: Result<(), String>, log: &Log) -> ExitCode {

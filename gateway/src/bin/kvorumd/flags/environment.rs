@@ -2,7 +2,7 @@
 
 use super::{Given, all};
 
-/// What was found in the environment, for the log.
+/// What was found in the environment, or in the file that replaces it, for the log.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Note {
     /// This variable gave its flag a value.
@@ -11,6 +11,8 @@ pub(crate) enum Note {
     Shadowed { variable: String },
     /// There is no such flag.
     Unrecognized { variable: String, value: String },
+    /// The configuration file was read.
+    Loaded { path: String },
     /// `ETCD_VERSION` and the like are for the command line only.
     Special { variable: String, value: String },
 }

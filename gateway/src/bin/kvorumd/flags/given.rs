@@ -77,6 +77,13 @@ impl Given {
         }
     }
 
+    pub(crate) fn duration(&self, name: &str) -> Duration {
+        match self.value(name) {
+            Value::Duration(value) => value,
+            other => panic!("--{name} is {other:?}"),
+        }
+    }
+
     pub(crate) fn text(&self, name: &str) -> String {
         match self.value(name) {
             Value::Text(value) => value,

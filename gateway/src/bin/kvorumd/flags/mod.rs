@@ -3,6 +3,7 @@
 //! What it will never know: what a value leads to. See [`crate::settings`] for that.
 
 pub(crate) mod environment;
+pub(crate) mod file;
 pub(crate) mod given;
 pub(crate) mod parse;
 mod table;

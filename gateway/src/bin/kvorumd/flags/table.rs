@@ -225,5 +225,11 @@ pub(super) const FLAGS: &[Flag] = &[
         "5000",
         "entries are kept for members that are behind by bytes, not by number",
     ),
+    used(
+        "config-file",
+        Text,
+        "",
+        "Path to a file with all settings, in YAML; other flags and variables are ignored then.",
+    ),
     used("version", Bool, "false", "Print the version and exit."),
 ];

@@ -76,5 +76,4 @@ pub(super) const FLAGS: &[Flag] = &[
     ),
     refused("force-new-cluster", Bool, "false", "a cluster cannot be begun anew from one member's data yet"),
     refused("unsafe-no-fsync", Bool, "false", "every write is synced before it is acknowledged"),
-    refused("config-file", Text, "", "give the settings as flags or as ETCD_... variables"),
 ];
