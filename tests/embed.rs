@@ -104,6 +104,20 @@ fn a_watch_says_how_far_it_is_when_asked_and_by_itself() {
 }
 
 #[test]
+fn several_watches_are_caught_up_when_all_have_handed_out_everything() {
+    let node = Node::builder().start().unwrap();
+    let store = node.client();
+    let mut both = ["one", "two"].map(|key| store.watch(WatchRequest::key(key)).unwrap());
+    let newest = store.put("another", "v").wait().unwrap().revision();
+    assert_eq!(store.caught_up(&both), Some(newest));
+    let newest = store.put("two", "v").wait().unwrap().revision();
+    assert_eq!(store.caught_up(&both), None, "one of them has something to say");
+    assert!(matches!(both[1].next_wait(), Some(Ok(WatchItem::Events(_)))));
+    assert_eq!(store.caught_up(&both), Some(newest));
+    assert_eq!(store.caught_up(&[]), Some(newest), "nobody is behind");
+}
+
+#[test]
 fn history_is_forgotten_by_number_and_by_age() {
     use kvorum::AutoCompaction::{Age, Revisions};
     for policy in [Revisions(50), Age(Duration::from_millis(200))] {

@@ -246,6 +246,13 @@ impl Client {
         Watch::open(self.shared.clone(), &request)
     }
 
+    /// The newest revision of this node, if each of these watches (which must be this node's) has handed out all that
+    /// it has to say of it and of everything before: the progress of many watches in one answer. `None` while
+    /// any of them has something to hand out, or has yet to look.
+    pub fn caught_up<'a>(&self, watches: impl IntoIterator<Item = &'a Watch>) -> Option<Revision> {
+        Watch::caught_up(&self.shared, watches.into_iter())
+    }
+
     /// A handle whose writes are safe to repeat: each carries this session and a number of its own, and a
     /// repetition is answered with the first one's answer. The node repeats them by itself where it lost
     /// sight of them.

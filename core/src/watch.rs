@@ -157,6 +157,18 @@ impl Watch {
         self.resume
     }
 
+    /// The newest revision, if each of these watches of one node has handed out everything that it has to say of it
+    /// and of all before it: progress of several watches at once, as one answer.
+    pub(crate) fn caught_up<'a>(
+        shared: &Shared,
+        mut watches: impl Iterator<Item = &'a Watch>,
+    ) -> Option<Revision> {
+        let state = shared.state.read();
+        let is_behind = |watch: &Watch| state.is_watch_due(watch.cursor.id());
+        let is_any_behind = watches.any(is_behind) && !planted!("progress_overtakes_events");
+        (!is_any_behind).then(|| state.revision())
+    }
+
     /// Asks how far the watch is: as soon as everything there is has been handed out, it says
     /// [`WatchItem::Progress`] once. One that begins in the future says nothing before.
     pub fn request_progress(&mut self) {

@@ -330,6 +330,13 @@ impl State {
         Ok(Pulled { through, more: stopped.is_some(), ..pull.pulled })
     }
 
+    /// Whether a watch may have something to pull. Asked of several under one lock, a no from all of them says
+    /// that they were shown everything up to the newest revision.
+    pub fn is_watch_due(&self, id: WatcherId) -> bool {
+        let watcher = self.watches.all.get(&id);
+        watcher.is_some_and(|watcher| watcher.pending.load(Ordering::Relaxed) != 0)
+    }
+
     /// Closes a watch; one that is not open is ignored.
     pub fn close_watch(&mut self, id: WatcherId) {
         self.watches.close(id);
