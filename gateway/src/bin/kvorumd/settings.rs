@@ -22,7 +22,6 @@ pub(crate) struct Settings {
     pub(crate) advertise_client: Vec<Url>,
     pub(crate) listen_peer: Url,
     pub(crate) advertise_peer: Vec<Url>,
-    pub(crate) listen_metrics: Vec<Url>,
     pub(crate) initial_cluster: String,
     /// Whether the members were named, and not left to the default.
     pub(crate) names_members: bool,
@@ -61,7 +60,6 @@ impl Settings {
             listen_peer: only(given, "listen-peer-urls")?,
             listen_client: given.urls("listen-client-urls"),
             advertise_client: given.urls("advertise-client-urls"),
-            listen_metrics: given.urls("listen-metrics-urls"),
             initial_cluster,
             names_members,
             is_new: given.text("initial-cluster-state") == "new",
@@ -82,7 +80,7 @@ impl Settings {
     }
 
     fn check(mut self, given: &Given) -> Result<Settings, String> {
-        for url in [&self.listen_peer].into_iter().chain(&self.listen_client).chain(&self.listen_metrics) {
+        for url in [&self.listen_peer].into_iter().chain(&self.listen_client) {
             url.bind_address()?;
         }
         is_host("initial-advertise-peer-urls", &self.advertise_peer)?;

@@ -157,12 +157,6 @@ pub(super) const FLAGS: &[Flag] = &[
     moot("tls-max-version", Text, "", NO_TLS),
     moot("bcrypt-cost", Unsigned, "10", NO_USERS),
     moot("auth-token-ttl", Unsigned, "300", NO_USERS),
-    used(
-        "listen-metrics-urls",
-        Urls,
-        "",
-        "List of URLs to listen on for the /metrics and /health endpoints.",
-    ),
     moot("logger", OneOf(&["zap"]), "zap", "the log is always in zap's form"),
     used(
         "log-outputs",

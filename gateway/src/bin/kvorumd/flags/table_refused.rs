@@ -15,6 +15,7 @@ const ONE_PORT: &str = "gRPC, JSON and health share --listen-client-urls";
 const NO_V2: &str = "the v2 API is not there, as in etcd 3.6";
 
 pub(super) const FLAGS: &[Flag] = &[
+    refused("listen-metrics-urls", Urls, "", ONE_PORT),
     refused("wal-dir", Text, "", "the log and the images lie in one directory"),
     refused("listen-client-http-urls", Urls, "", ONE_PORT),
     refused("enable-grpc-gateway", Bool, "true", "the JSON gateway cannot be switched off"),
