@@ -96,8 +96,8 @@ pub fn check_delete(r: &DeleteRangeRequest) -> Result<()> {
 /// See [`check`].
 pub fn check_txn(r: &TxnRequest, limits: &Limits) -> Result<()> {
     check_shape(r, limits, limits.txn_ops, 0)?;
-    written(&r.success)?;
-    written(&r.failure)?;
+    written(&r.success, limits.strict_txns)?;
+    written(&r.failure, limits.strict_txns)?;
     Ok(())
 }
 
@@ -141,28 +141,44 @@ struct Written<'a> {
     puts: BTreeSet<&'a [u8]>,
     /// Deletes of one key.
     points: BTreeSet<&'a [u8]>,
-    /// Deletes of ranges, merged so that none overlap: start and end, the end exclusive.
-    ranges: BTreeMap<&'a [u8], &'a [u8]>,
+    /// Deletes of ranges, merged so that none overlap: start and end.
+    ranges: BTreeMap<&'a [u8], End<'a>>,
+}
+
+/// Where a delete of a range ends.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End<'a> {
+    /// Before this key.
+    At(&'a [u8]),
+    Never,
 }
 
 impl<'a> Written<'a> {
     /// Adds a delete.
-    fn delete(&mut self, start: &'a [u8], end: &'a [u8]) {
+    fn delete(&mut self, start: &'a [u8], end: &'a [u8], is_strict: bool) {
         if end.is_empty() {
             self.points.insert(start);
         }
+        if is_strict && end == [0] {
+            return self.delete_range(start, End::Never);
+        }
         // An end of a single zero byte ("everything behind") is taken literally, as in etcd: such a delete
         // covers nothing here, so that a put behind it is let through. Both then run in order.
-        if end <= start {
-            return;
+        if end > start {
+            self.delete_range(start, End::At(end));
         }
+    }
+
+    fn delete_range(&mut self, start: &'a [u8], end: End<'a>) {
         let (mut start, mut end) = (start, end);
         if let Some((&before, &its_end)) = self.ranges.range(..=start).next_back()
-            && its_end >= start
+            && its_end >= End::At(start)
         {
             (start, end) = (before, end.max(its_end));
         }
-        while let Some((&next, &its_end)) = self.ranges.range(start..=end).next() {
+        while let Some((&next, &its_end)) = self.ranges.range(start..).next()
+            && End::At(next) <= end
+        {
             self.ranges.remove(next);
             end = end.max(its_end);
         }
@@ -172,7 +188,17 @@ impl<'a> Written<'a> {
     /// Whether a delete covers a key.
     fn deletes(&self, key: &[u8]) -> bool {
         let range = self.ranges.range(..=key).next_back();
-        self.points.contains(key) || range.is_some_and(|(_, end)| key < *end)
+        self.points.contains(key) || range.is_some_and(|(_, end)| End::At(key) < *end)
+    }
+
+    /// Whether a delete of `other` covers a put.
+    fn is_deleted_by(&self, other: &Written<'a>) -> bool {
+        let is_put_within = |start: &'a [u8], end| {
+            let first = self.puts.range(start..).next();
+            first.is_some_and(|key| End::At(key) < end)
+        };
+        other.points.iter().any(|point| self.puts.contains(point))
+            || other.ranges.iter().any(|(start, end)| is_put_within(start, *end))
     }
 
     /// Adds a put, unless a delete covers its key.
@@ -188,24 +214,27 @@ impl<'a> Written<'a> {
     fn add_deletes(&mut self, other: &Written<'a>) {
         self.points.extend(&other.points);
         for (start, end) in &other.ranges {
-            self.delete(start, end);
+            self.delete_range(start, *end);
         }
     }
 }
 
-/// What a list writes, unless it writes a key twice. Etcd's rules, with etcd's two holes: the one named
-/// above, and that of two transactions inside the same list, the second may delete what the first puts
-/// (but not put what the first deletes).
-fn written(ops: &[RequestOp]) -> Result<Written<'_>> {
+/// What a list writes, unless it writes a key twice. Etcd's rules, with etcd's two holes unless they are to be
+/// closed: the one named above, and that of two transactions inside the same list, the second may delete what
+/// the first puts (but not put what the first deletes).
+fn written(ops: &[RequestOp], is_strict: bool) -> Result<Written<'_>> {
     let mut all = Written::default();
     for op in ops {
         if let Some(RequestKind::DeleteRange(r)) = &op.request {
-            all.delete(&r.key, &r.range_end);
+            all.delete(&r.key, &r.range_end, is_strict);
         }
     }
     for op in ops {
         let Some(RequestKind::Txn(inner)) = &op.request else { continue };
-        let (then, otherwise) = (written(&inner.success)?, written(&inner.failure)?);
+        let (then, otherwise) = (written(&inner.success, is_strict)?, written(&inner.failure, is_strict)?);
+        if is_strict && (all.is_deleted_by(&then) || all.is_deleted_by(&otherwise)) {
+            return Err(ErrorKind::DuplicateKey.into());
+        }
         // Only one of the two branches runs, so that they may share keys with each other.
         for key in then.puts.union(&otherwise.puts) {
             if all.puts.contains(key) {
@@ -249,16 +278,26 @@ mod tests {
         RequestOp { request: Some(RequestKind::Txn(TxnRequest { compare: vec![], success, failure })) }
     }
 
-    fn verdict(success: Vec<RequestOp>) -> Option<ErrorKind> {
+    fn verdict_under(limits: &Limits, success: Vec<RequestOp>) -> Option<ErrorKind> {
         let txn = |success, failure| Op::Txn(TxnRequest { compare: vec![], success, failure });
         let [then, otherwise] = [txn(success.clone(), vec![]), txn(vec![], success)]
-            .map(|op| check(&op, &Limits::default()).err().map(|error| error.kind().clone()));
+            .map(|op| check(&op, limits).err().map(|error| error.kind().clone()));
         assert_eq!(then, otherwise);
         then
     }
 
+    fn verdict(success: Vec<RequestOp>) -> Option<ErrorKind> {
+        verdict_under(&Limits::default(), success)
+    }
+
     #[test]
     fn a_branch_writes_a_key_once() {
+        a_branch_writes_a_key_once_under(&Limits::default());
+        a_branch_writes_a_key_once_under(&Limits { strict_txns: true, ..Limits::default() });
+    }
+
+    fn a_branch_writes_a_key_once_under(limits: &Limits) {
+        let verdict = |ops| verdict_under(limits, ops);
         let duplicate = Some(ErrorKind::DuplicateKey);
         assert_eq!(verdict(vec![put("a"), put("b")]), None);
         assert_eq!(verdict(vec![put("a"), put("a")]), duplicate);
@@ -281,6 +320,26 @@ mod tests {
         let (puts, deletes) = (nested(vec![put("a")], vec![]), nested(vec![delete("a", "")], vec![]));
         assert_eq!(verdict(vec![puts.clone(), deletes.clone()]), None);
         assert_eq!(verdict(vec![deletes, puts]), Some(ErrorKind::DuplicateKey));
+    }
+
+    #[test]
+    fn etcds_two_holes_can_be_closed() {
+        let strict = Limits { strict_txns: true, ..Limits::default() };
+        let verdict = |ops| verdict_under(&strict, ops);
+        let duplicate = Some(ErrorKind::DuplicateKey);
+        assert_eq!(verdict(vec![delete("b", "\0"), put("a")]), None);
+        assert_eq!(verdict(vec![delete("b", "\0"), put("b")]), duplicate);
+        assert_eq!(verdict(vec![put("c"), delete("b", "\0"), delete("a", "c")]), duplicate);
+        assert_eq!(verdict(vec![delete("b", "d"), delete("c", "\0"), put("z")]), duplicate);
+        let puts = nested(vec![put("a")], vec![]);
+        for second in [delete("a", ""), delete("\0", "b"), delete("a", "\0")] {
+            assert_eq!(verdict(vec![puts.clone(), nested(vec![], vec![second])]), duplicate);
+        }
+        for second in [delete("b", ""), delete("b", "c"), delete("b", "\0"), delete("\0", "a")] {
+            assert_eq!(verdict(vec![puts.clone(), nested(vec![second], vec![])]), None);
+        }
+        // Only one of the two branches runs.
+        assert_eq!(verdict(vec![nested(vec![put("a")], vec![delete("a", "\0")])]), None);
     }
 
     #[test]

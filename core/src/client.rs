@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossbeam::channel::Sender;
 
-use crate::check::check_range;
+use crate::check::{check_range, check_txn};
 use crate::command::{CloseSession, NoSpace, Op, OpenSession, Response};
+use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{LeaseId, NodeId, Revision, SessionId, Term};
 use crate::lease::{Keep, Keeper, Lease};
@@ -18,6 +19,7 @@ use crate::reply::Answer;
 use crate::request::*;
 use crate::session::Session;
 use crate::shared::Shared;
+use crate::state::Piece;
 use crate::status::Status;
 use crate::watch::Watch;
 use crate::write::Write;
@@ -118,6 +120,15 @@ impl Client {
         Ok(response)
     }
 
+    /// Reads the first pairs of a range from this node's own state: see [`State::piece`](crate::state::State::piece).
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::range_local`].
+    pub fn range_piece_local(&self, request: &RangeRequest, bytes: usize) -> Result<Piece> {
+        self.shared.state.read().piece(request, bytes)
+    }
+
     fn read<T: Send + 'static>(
         &self,
         request: RangeRequest,
@@ -143,7 +154,7 @@ impl Client {
 
     /// A transaction that changes nothing needs no entry in the log.
     fn read_txn(&self, request: TxnRequest) -> Answer<TxnResponse> {
-        if let Err(error) = crate::check::check(&Op::Txn(request.clone()), &self.shared.config.limits) {
+        if let Err(error) = check_txn(&request, &self.shared.config.limits) {
             return Answer::ready(Err(error));
         }
         let is_local = request.is_serializable();
@@ -202,12 +213,13 @@ impl Client {
         self.write(Op::LeaseRevoke(LeaseRevokeRequest { id }), headed!(LeaseRevoke))
     }
 
-    /// Starts a lease's time anew. The answer's TTL is 0 if the lease does not exist or has ended.
+    /// Starts a lease's time anew. The answer's TTL is 0 if the lease does not exist or has ended. Its header is of
+    /// when this was asked: a revision by which the lease's keys are gone must not stand beside a renewal.
     pub fn keep_alive(&self, id: LeaseId) -> Answer<LeaseKeepAliveResponse> {
-        let shared = self.shared.clone();
+        let header = Some(current_header(&self.shared));
         self.ask(Request::KeepAlive(id), ErrorKind::Stopped.into(), move |reply| {
             let ttl = remaining(&reply)?.map_or(0, |millis| i64::try_from(millis / 1000).unwrap_or(i64::MAX));
-            Ok(LeaseKeepAliveResponse { header: Some(current_header(&shared)), id, ttl })
+            Ok(LeaseKeepAliveResponse { header, id, ttl })
         })
     }
 
@@ -280,6 +292,11 @@ impl Client {
         plain.done(Op::CloseSession(CloseSession { id: session.id() }))
     }
 
+    /// Raises the state in which growth is refused, as reaching the quota does: until it is lifted.
+    pub fn raise_no_space(&self) -> Answer<()> {
+        self.done(Op::NoSpace(NoSpace { raised: true }))
+    }
+
     /// Lifts the state in which growth is refused, after space was made. (It comes back if there is not
     /// enough.)
     pub fn lift_no_space(&self) -> Answer<()> {
@@ -327,6 +344,11 @@ impl Client {
         let gone = ErrorKind::Stopped;
         let if_gone = if is_write { Error::unknown(gone) } else { gone.into() };
         self.ask(request, if_gone, Ok)
+    }
+
+    /// What this node was told at its start: its limits and times, for whoever stands between it and others.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
     }
 
     /// What this node knows of itself and its cluster, at once.

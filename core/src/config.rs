@@ -54,6 +54,9 @@ pub struct Limits {
     pub txn_ops: usize,
     /// How deep transactions may be nested.
     pub txn_depth: usize,
+    /// Refuse a transaction that writes a key twice also where etcd overlooks it: a put behind the start of a
+    /// delete without an end, and a nested transaction that deletes what one before it puts.
+    pub strict_txns: bool,
     /// The largest time to live of a lease, in seconds.
     pub lease_ttl: i64,
     /// Requests that may wait for an answer on one node.
@@ -68,6 +71,7 @@ impl Default for Limits {
             request_bytes: 1536 * 1024,
             txn_ops: 128,
             txn_depth: 16,
+            strict_txns: false,
             lease_ttl: 9_000_000_000,
             pending: 100_000,
             uncommitted_bytes: 64 << 20,

@@ -3,3 +3,32 @@
 //! What it does: it turns what etcd's clients say into requests of the core, and what comes back into etcd's answers,
 //! down to codes and words. What it will never know: logs, disks, peers, raft.
 #![forbid(unsafe_code)]
+
+mod auth;
+mod cluster;
+mod codec;
+mod convert;
+mod door;
+mod election;
+mod errors;
+mod first_bytes;
+mod gateway;
+mod hash;
+mod kv;
+mod lease;
+mod leash;
+mod lock;
+mod maintenance;
+mod observe;
+mod options;
+pub mod pb;
+mod pieces;
+mod queue;
+mod serve;
+mod snapshot;
+mod watch;
+mod web;
+
+pub use gateway::ETCD_VERSION;
+pub use options::{Connections, Member, Options};
+pub use serve::{Server, serve, serve_on};

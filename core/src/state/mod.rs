@@ -41,6 +41,7 @@ mod tests;
 
 pub use image::ImageCut;
 pub use load::ImageLoader;
+pub use range::Piece;
 pub use watch::{Pulled, WatchCursor, WatcherId};
 
 use std::collections::BTreeMap;

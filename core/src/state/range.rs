@@ -11,6 +11,15 @@ use crate::error::Result;
 use crate::ids::Revision;
 use crate::request::{KeyValue, RangeRequest, RangeResponse, SortOrder, SortTarget};
 
+/// The first pairs of a range. See [`State::piece`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Piece {
+    /// The pairs, in key order.
+    pub kvs: Vec<KeyValue>,
+    /// Whether there are more behind them.
+    pub more: bool,
+}
+
 impl State {
     /// Reads a key or a range, now or in the past. Of the header, only the revision is filled: the newest.
     ///
@@ -30,6 +39,31 @@ impl State {
         check_range(r)?;
         self.store.check_revision(r.revision)?;
         Ok(self.store.range(r))
+    }
+
+    /// Reads the first pairs of a range, in key order: as many as the limit and `bytes` of keys and values allow, but
+    /// at least one. It looks at nothing behind them and counts nothing, so that a long range can be read in pieces,
+    /// each under a short lock: all at one revision, each from behind the last key of the one before. Order and
+    /// filters of the request are passed over.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::range`].
+    pub fn piece(&self, r: &RangeRequest, bytes: usize) -> Result<Piece> {
+        check_range(r)?;
+        self.store.check_revision(r.revision)?;
+        let at = if r.revision > 0 { r.revision } else { Revision::MAX };
+        let limit = if r.limit > 0 { usize::try_from(r.limit).unwrap_or(usize::MAX) } else { usize::MAX };
+        let span = Span::new(&r.key, &r.range_end);
+        let mut live = self.store.histories(span).filter_map(|history| history.live_at(at));
+        let (mut kvs, mut room) = (Vec::new(), bytes);
+        while kvs.len() < limit && (room > 0 || kvs.is_empty()) {
+            let Some(record) = live.next() else { return Ok(Piece { kvs, more: false }) };
+            let pair = pair(r, record);
+            room = room.saturating_sub(pair.key.len() + pair.value.len());
+            kvs.push(pair);
+        }
+        Ok(Piece { more: live.next().is_some(), kvs })
     }
 
     /// Reads one key as it is now: [`State::range`] without everything that a point does not need. An empty
@@ -88,11 +122,16 @@ fn answer(
     let limit = if r.limit > 0 { usize::try_from(r.limit).unwrap_or(usize::MAX) } else { usize::MAX };
     let more = records.len() > limit;
     records.truncate(limit);
-    let pair = |record: &&Arc<Record>| match r.keys_only {
+    let kvs = records.iter().map(|record| pair(r, record)).collect();
+    RangeResponse { header, kvs, more, count }
+}
+
+/// A pair as it was asked for.
+fn pair(r: &RangeRequest, record: &Record) -> KeyValue {
+    match r.keys_only {
         true => KeyValue { value: bytes::Bytes::new(), ..record.pair() },
         false => record.pair(),
-    };
-    RangeResponse { header, kvs: records.iter().map(pair).collect(), more, count }
+    }
 }
 
 /// Whether a pair passes the revision filters; 0 means that there is none.

@@ -36,6 +36,36 @@ fn deleting_nothing_takes_no_revision() {
 }
 
 #[test]
+fn a_range_in_pieces_is_the_range() {
+    let mut lab = Lab::new();
+    for key in ["a", "b", "c", "d", "e"] {
+        lab.put(key, "1");
+    }
+    let pinned = lab.state.revision();
+    let whole = lab.state.range(&everything()).unwrap().kvs;
+    lab.put("b", "later");
+    lab.put("bb", "later");
+    lab.delete("d", "");
+    for bytes in [0, 1, 4, 5, 1000] {
+        let mut next = RangeRequest { revision: pinned, ..everything() };
+        let mut read = Vec::new();
+        loop {
+            let piece = lab.state.piece(&next, bytes).unwrap();
+            assert!(!piece.kvs.is_empty());
+            read.extend(piece.kvs);
+            next.key = [&read.last().unwrap().key[..], b"\0"].concat().into();
+            if !piece.more {
+                break;
+            }
+        }
+        assert_eq!(read, whole);
+        assert_eq!(lab.state.piece(&next, bytes).unwrap(), Piece::default());
+    }
+    let two = lab.state.piece(&RangeRequest { limit: 2, keys_only: true, ..everything() }, 1000).unwrap();
+    assert_eq!((show(&two.kvs), two.more), ("a= b=".into(), true));
+}
+
+#[test]
 fn ranges_end_where_etcds_do() {
     let mut lab = Lab::new();
     for key in ["a", "b", "c", "d"] {

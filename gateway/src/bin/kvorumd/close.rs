@@ -21,12 +21,10 @@ pub(crate) async fn close(server: &Server<'_>, node: Node, serving: Option<Servi
         ("data-dir", settings.data_dir.display().to_string().into()),
     ];
     log.info("closing kvorum server", &fields);
-    if let Some(serving) = &serving {
-        serving.close();
-    }
+    let closing = serving.map(|serving| serving.close(patience(settings.election)));
     hand_over(server).await;
-    if let Some(serving) = serving
-        && !serving.finish(patience(settings.election)).await
+    if let Some(closing) = closing
+        && !closing.finish().await
     {
         log.warn("did not wait any longer for the requests under way", &[]);
     }

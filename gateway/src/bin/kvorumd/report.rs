@@ -4,7 +4,7 @@
 use crate::log::{Field, Log, Value};
 use crate::notify;
 use crate::run::Server;
-use crate::serve::{CLUSTER_VERSION, ETCD_VERSION};
+use crate::serve::{CLUSTER_VERSION, ETCD_VERSION, Serving};
 use crate::settings::Settings;
 use crate::start::hex;
 use crate::urls::Url;
@@ -73,6 +73,10 @@ fn tunables(settings: &Settings) -> Vec<Field<'static>> {
         ("auto-compaction-mode", settings.compaction_mode.as_str().into()),
         ("auto-compaction", format!("{:?}", settings.compaction).into()),
         ("strict", settings.strict.into()),
+        ("watch-progress-notify-interval", spell(settings.progress_interval).into()),
+        ("max-concurrent-streams", u64::from(settings.max_streams).into()),
+        ("grpc-keepalive-interval", spell(settings.pings.0).into()),
+        ("grpc-keepalive-timeout", spell(settings.pings.1).into()),
     ]
 }
 
@@ -90,7 +94,7 @@ pub(crate) fn now_serving(server: &Server<'_>) {
 }
 
 /// A leader was found, and clients are served.
-pub(crate) fn ready(server: &Server<'_>) {
+pub(crate) fn ready(server: &Server<'_>, serving: &Serving) {
     let (log, settings) = (server.log, server.settings);
     let clients: Vec<String> = settings.advertise_client.iter().map(Url::to_string).collect();
     let attributes = format!("{{Name:{} ClientURLs:[{}]}}", settings.name, clients.join(" "));
@@ -103,8 +107,8 @@ pub(crate) fn ready(server: &Server<'_>) {
     log.info("published local member to cluster through raft", &fields);
     log.info("enabled capabilities for version", &[("cluster-version", CLUSTER_VERSION.into())]);
     log.info("ready to serve client requests", &[]);
-    for url in &settings.listen_client {
-        let fields = [("traffic", "grpc+http".into()), ("address", url.address().into())];
+    for address in serving.addresses() {
+        let fields = [("traffic", "grpc+http".into()), ("address", address.to_string().into())];
         log.info("serving client traffic insecurely; this is strongly discouraged!", &fields);
     }
     notify_init_daemon(log);

@@ -88,7 +88,7 @@ async fn begin(server: &Server<'_>, listeners: Vec<TcpListener>) -> Result<Servi
     report::now_serving(server);
     publish(server).await;
     let serving = serve::serve(server, listeners).await?;
-    report::ready(server);
+    report::ready(server, &serving);
     Ok(serving)
 }
 

@@ -37,6 +37,10 @@ pub(crate) struct Settings {
     pub(crate) compaction_mode: String,
     pub(crate) compaction: AutoCompaction,
     pub(crate) strict: bool,
+    pub(crate) progress_interval: Duration,
+    pub(crate) max_streams: u32,
+    /// How long a connection may be silent before it is pinged, and how long the answer may take; zero: for ever.
+    pub(crate) pings: (Duration, Duration),
 }
 
 /// etcd's quota where none is given.
@@ -73,6 +77,9 @@ impl Settings {
             compaction_mode: given.text("auto-compaction-mode"),
             compaction: AutoCompaction::Off,
             strict: given.bool("strict"),
+            progress_interval: given.duration("experimental-watch-progress-notify-interval"),
+            max_streams: u32::try_from(given.unsigned("max-concurrent-streams")).unwrap_or(u32::MAX),
+            pings: (given.duration("grpc-keepalive-interval"), given.duration("grpc-keepalive-timeout")),
             name,
             advertise_peer,
         };

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use kvorum::Node;
 use kvorum::transports::{TcpHandle, TcpTransport};
+use kvorum::{Limits, Node};
 
 use crate::cluster::Cluster;
 use crate::directory::Directory;
@@ -72,8 +72,13 @@ fn node(
     let transport = TcpTransport::new(listen, addresses.clone());
     let peers = transport.handle();
     let Directory { storage, place, cluster: known } = directory;
-    let (image_log_bytes, limits) =
-        (settings.image_log_bytes(), (settings.max_request_bytes, settings.max_txn_ops));
+    let image_log_bytes = settings.image_log_bytes();
+    let limits = Limits {
+        request_bytes: settings.max_request_bytes,
+        txn_ops: settings.max_txn_ops,
+        strict_txns: settings.strict,
+        ..Limits::default()
+    };
     let builder = Node::builder()
         .id(cluster.me)
         .cluster_id(cluster.id)
@@ -86,7 +91,7 @@ fn node(
         .auto_compaction(settings.compaction)
         .tune(move |config| {
             config.image_log_bytes = image_log_bytes;
-            (config.limits.request_bytes, config.limits.txn_ops) = limits;
+            config.limits = limits;
         });
     let node = builder.start().map_err(|error| error.to_string())?;
     // Only now: a start that failed has not bound the directory to what its flags said.

@@ -1,0 +1,71 @@
+//! etcd's service Cluster: who the members are, as the options say. What it will never know: how they are reached.
+
+use tonic::{Request, Response, Status};
+
+use crate::gateway::Gateway;
+use crate::options::Member;
+use crate::pb::etcdserverpb::{self as pb, cluster_server::Cluster};
+
+const FIXED: &str =
+    "kvorum's members are fixed when the cluster begins: none can be added, removed or changed";
+
+#[tonic::async_trait]
+impl Cluster for Gateway {
+    async fn member_list(
+        &self,
+        request: Request<pb::MemberListRequest>,
+    ) -> Result<Response<pb::MemberListResponse>, Status> {
+        if request.get_ref().linearizable {
+            // The list itself never changes; what is asked for is proof that this member is still one of a majority.
+            self.catch_up().await?;
+        }
+        let header = Some(self.cluster_header());
+        Ok(Response::new(pb::MemberListResponse { header, members: self.members() }))
+    }
+
+    async fn member_add(
+        &self,
+        _: Request<pb::MemberAddRequest>,
+    ) -> Result<Response<pb::MemberAddResponse>, Status> {
+        Err(Status::unimplemented(FIXED))
+    }
+
+    async fn member_remove(
+        &self,
+        _: Request<pb::MemberRemoveRequest>,
+    ) -> Result<Response<pb::MemberRemoveResponse>, Status> {
+        Err(Status::unimplemented(FIXED))
+    }
+
+    async fn member_update(
+        &self,
+        _: Request<pb::MemberUpdateRequest>,
+    ) -> Result<Response<pb::MemberUpdateResponse>, Status> {
+        Err(Status::unimplemented(FIXED))
+    }
+
+    async fn member_promote(
+        &self,
+        _: Request<pb::MemberPromoteRequest>,
+    ) -> Result<Response<pb::MemberPromoteResponse>, Status> {
+        Err(Status::unimplemented(FIXED))
+    }
+}
+
+impl Gateway {
+    /// The members, as clients are told.
+    pub(crate) fn members(&self) -> Vec<pb::Member> {
+        if self.options.members.is_empty() {
+            let (id, name) = (self.client.config().node, self.options.name.clone());
+            return vec![Member { id, name, ..Member::default() }.into()];
+        }
+        self.options.members.iter().cloned().map(Into::into).collect()
+    }
+}
+
+impl From<Member> for pb::Member {
+    fn from(member: Member) -> pb::Member {
+        let Member { id, name, peer_urls, client_urls } = member;
+        pb::Member { id, name, peer_ur_ls: peer_urls, client_ur_ls: client_urls, is_learner: false }
+    }
+}

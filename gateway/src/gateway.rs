@@ -1,0 +1,84 @@
+//! What all services of one server share: the client of the node, and what the server was told. What it will never
+//! know: connections.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use kvorum_core::Client;
+use kvorum_core::ids::Revision;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use crate::errors::status;
+use crate::leash::Leader;
+use crate::options::Options;
+use crate::pb::etcdserverpb::ResponseHeader;
+
+/// The reference: whose behaviour and words ours are, and who clients are told that we are. Some read it, and ask for
+/// what that version can.
+pub const ETCD_VERSION: &str = "3.5.30";
+
+/// How much larger than a request a message may be (etcd's number), so that one that is a little too large is refused
+/// in words, and not by cutting it off.
+pub(crate) const MESSAGE_ROOM: usize = 512 << 10;
+
+/// What all services of one server share. Each service of etcd's is a trait that it has; each in a file of its own.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) client: Client,
+    pub(crate) options: Options,
+    pub(crate) leader: Leader,
+    /// The server is to stop: whatever goes on for ever ends.
+    pub(crate) stopping: CancellationToken,
+    requests: AtomicUsize,
+}
+
+/// A request that is under way, as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Permit(Arc<Gateway>);
+
+impl Gateway {
+    pub(crate) fn new(client: Client, options: Options) -> Arc<Gateway> {
+        let (leader, stopping) = (Leader::default(), CancellationToken::new());
+        Arc::new(Gateway { client, options, leader, stopping, requests: AtomicUsize::new(0) })
+    }
+
+    /// Counts a request as under way, unless there are too many.
+    pub(crate) fn admit(self: &Arc<Gateway>) -> Option<Permit> {
+        let permit = Permit(self.clone());
+        let before = self.requests.fetch_add(1, Ordering::Relaxed);
+        (before < self.options.connections.requests).then_some(permit)
+    }
+
+    /// The largest message that is read to its end, in bytes.
+    pub(crate) fn message_limit(&self) -> usize {
+        self.client.config().limits.request_bytes.saturating_add(MESSAGE_ROOM)
+    }
+
+    /// Waits until this member has proof that it knows all that was acknowledged before.
+    pub(crate) async fn catch_up(&self) -> Result<(), Status> {
+        self.client.get([0]).await.map(|_| ()).map_err(status)
+    }
+
+    /// A header as of now.
+    pub(crate) fn header(&self) -> ResponseHeader {
+        let status = self.client.status();
+        ResponseHeader {
+            cluster_id: status.cluster,
+            member_id: status.node,
+            revision: status.revision,
+            raft_term: status.raft.term,
+        }
+    }
+
+    /// A header as answers about the cluster have it: without a revision.
+    pub(crate) fn cluster_header(&self) -> ResponseHeader {
+        ResponseHeader { revision: Revision::default(), ..self.header() }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,73 @@
+//! etcd's service Lease. What it will never know: clocks.
+
+use futures_util::{Stream, StreamExt};
+use tonic::codegen::BoxStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::errors::{inbound, status};
+use crate::gateway::Gateway;
+use crate::leash::{Leashed, requires_leader};
+use crate::pb::etcdserverpb::{self as pb, lease_server::Lease};
+
+/// How many renewals of one stream may wait for their answers at once. A client keeps all its leases on one stream;
+/// they share the proof of leadership that each of them needs.
+const RENEWALS_AT_ONCE: usize = 1000;
+
+#[tonic::async_trait]
+impl Lease for Gateway {
+    type LeaseKeepAliveStream = BoxStream<pb::LeaseKeepAliveResponse>;
+
+    async fn lease_grant(
+        &self,
+        request: Request<pb::LeaseGrantRequest>,
+    ) -> Result<Response<pb::LeaseGrantResponse>, Status> {
+        let answer = self.client.grant_request(request.into_inner().into()).await;
+        answer.map(|granted| Response::new(granted.into())).map_err(status)
+    }
+
+    async fn lease_revoke(
+        &self,
+        request: Request<pb::LeaseRevokeRequest>,
+    ) -> Result<Response<pb::LeaseRevokeResponse>, Status> {
+        let answer = self.client.revoke(request.into_inner().id).await;
+        answer.map(|ended| Response::new(ended.into())).map_err(status)
+    }
+
+    async fn lease_keep_alive(
+        &self,
+        request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
+    ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
+        let leader = requires_leader(request.metadata().as_ref());
+        let end = self.end_of_stream(leader);
+        let answers = renew(self.client.clone(), request.into_inner());
+        Ok(Response::new(Box::pin(Leashed::new(answers, end))))
+    }
+
+    async fn lease_time_to_live(
+        &self,
+        request: Request<pb::LeaseTimeToLiveRequest>,
+    ) -> Result<Response<pb::LeaseTimeToLiveResponse>, Status> {
+        let answer = self.client.time_to_live(request.into_inner().into()).await;
+        answer.map(|left| Response::new(left.into())).map_err(status)
+    }
+
+    async fn lease_leases(
+        &self,
+        _: Request<pb::LeaseLeasesRequest>,
+    ) -> Result<Response<pb::LeaseLeasesResponse>, Status> {
+        let answer = self.client.leases().await;
+        answer.map(|all| Response::new(all.into())).map_err(status)
+    }
+}
+
+/// Renews what is asked for, and answers in the same order.
+fn renew(
+    client: kvorum_core::Client,
+    requests: impl Stream<Item = Result<pb::LeaseKeepAliveRequest, Status>>,
+) -> impl Stream<Item = Result<pb::LeaseKeepAliveResponse, Status>> {
+    let ask = move |request: Result<pb::LeaseKeepAliveRequest, Status>| {
+        let answer = request.map(|request| client.keep_alive(request.id));
+        async move { answer.map_err(inbound)?.await.map(Into::into).map_err(status) }
+    };
+    requests.map(ask).buffered(RENEWALS_AT_ONCE)
+}

@@ -1,0 +1,85 @@
+//! What a server is told at its start. What it will never know: the limits on requests, which are the node's own
+//! ([`kvorum_core::config::Limits`]): the gateway asks the node for them.
+
+use std::time::Duration;
+
+use kvorum_core::ids::NodeId;
+
+/// How a server behaves. The defaults are etcd's where etcd has the option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Where to listen for clients, each `host:port`; port 0: any that is free, see
+    /// [`Server::local_addresses`](crate::Server::local_addresses). Default: `127.0.0.1:2379`.
+    pub listen: Vec<String>,
+    /// This member's name, as clients see it. Default: `default`.
+    pub name: String,
+    /// The cluster's members, as clients are told. Without any, they are told of this one only. Default: none.
+    pub members: Vec<Member>,
+    /// How often a watch that asks for it says how far it is when nothing happens. Default: 10 min.
+    pub progress_interval: Duration,
+    /// What connections may do.
+    pub connections: Connections,
+}
+
+/// What clients are told of a member.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Member {
+    /// Which node it is.
+    pub id: NodeId,
+    /// Its name.
+    pub name: String,
+    /// Where the other members reach it: URLs.
+    pub peer_urls: Vec<String>,
+    /// Where clients reach it: URLs.
+    pub client_urls: Vec<String>,
+}
+
+/// What connections may do, and how they are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// How many there may be at each address; a further one waits until it is accepted. Default: 16,384.
+    pub limit: usize,
+    /// How many requests may be under way on all of them together; streams count until they begin to answer. More
+    /// are refused with etcd's "too many requests". Default: 100,000.
+    pub requests: usize,
+    /// How many streams (requests, watches) one HTTP/2 connection may have. Default: no limit, as in etcd.
+    pub streams: u32,
+    /// How long a client may take for the first bytes of a connection, and for the headers of an HTTP/1 request.
+    /// An HTTP/1 connection may be idle for as long, too. Default: 30 s.
+    pub header_timeout: Duration,
+    /// Bytes that one stream may send ahead of what was read. Default: 1 MiB.
+    pub stream_window: u32,
+    /// Bytes that one connection may send ahead of what was read, over all its streams. Default: 4 MiB.
+    pub connection_window: u32,
+    /// How long an HTTP/2 connection may be silent before it is pinged. Default: 2 h.
+    pub ping_interval: Duration,
+    /// How long the answer to a ping may take before the connection is cut. Default: 20 s.
+    pub ping_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            listen: vec!["127.0.0.1:2379".into()],
+            name: "default".into(),
+            members: Vec::new(),
+            progress_interval: Duration::from_secs(600),
+            connections: Connections::default(),
+        }
+    }
+}
+
+impl Default for Connections {
+    fn default() -> Connections {
+        Connections {
+            limit: 16_384,
+            requests: 100_000,
+            streams: u32::MAX,
+            header_timeout: Duration::from_secs(30),
+            stream_window: 1 << 20,
+            connection_window: 4 << 20,
+            ping_interval: Duration::from_secs(2 * 60 * 60),
+            ping_timeout: Duration::from_secs(20),
+        }
+    }
+}
