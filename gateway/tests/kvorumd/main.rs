@@ -4,4 +4,5 @@
 mod members;
 mod process;
 mod refusals;
+mod serving;
 mod starts;

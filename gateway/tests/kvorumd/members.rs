@@ -5,14 +5,14 @@ use std::fs;
 use crate::process::{READY, Scratch, Server, field, free_port, member};
 
 /// Three members: their flags and, once started, their servers.
-struct Three {
+pub(crate) struct Three {
     scratch: Scratch,
-    flags: Vec<Vec<String>>,
-    servers: Vec<Server>,
+    pub(crate) flags: Vec<Vec<String>>,
+    pub(crate) servers: Vec<Server>,
 }
 
 impl Three {
-    fn start(more: &[&str]) -> Three {
+    pub(crate) fn start(more: &[&str]) -> Three {
         let scratch = Scratch::new();
         let peers = [("a", free_port()), ("b", free_port()), ("c", free_port())];
         let flags: Vec<_> = peers
@@ -30,7 +30,7 @@ impl Three {
     }
 
     /// Who leads, as all of them say.
-    fn leader(&mut self) -> usize {
+    pub(crate) fn leader(&mut self) -> usize {
         let told = |line: String| {
             line.split("elected leader ").nth(1).unwrap().split(' ').next().unwrap().to_string()
         };

@@ -64,6 +64,12 @@ pub(crate) fn member(name: &str, peers: &[(&str, u16)], client: u16, data_dir: &
     ]
 }
 
+/// Where the server with these flags serves clients.
+pub(crate) fn client_url<S: AsRef<str>>(flags: &[S]) -> String {
+    let mut flags = flags.iter().map(AsRef::as_ref);
+    flags.find_map(|flag| flag.strip_prefix("--listen-client-urls=")).unwrap().to_string()
+}
+
 /// A command that starts the server with nothing of this process's environment that it would read.
 pub(crate) fn command<S: AsRef<str>>(flags: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kvorumd"));
@@ -164,6 +170,12 @@ impl Server {
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end:\n{}", self.log.join("\n")),
             }
         }
+    }
+
+    /// Ends it as a loss of power would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.wait();
     }
 
     /// Asks it to end, and sees that it ends well.
