@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::Router;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response, Version, header};
 use hyper::body::Incoming;
 use tonic::codegen::{BoxFuture, Service};
@@ -53,7 +54,10 @@ impl Door {
     /// Hands a gRPC request to its service.
     fn serve(&self, request: Request<Incoming>) -> Serving {
         let (here, limit) = (self.gateway.clone(), self.gateway.message_limit());
-        let service = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+        let path = request.uri().path();
+        let Some((service, _)) = service_and_method(path) else {
+            return refuse(Status::unimplemented(format!("malformed method name: {path:?}")));
+        };
         macro_rules! to {
             ($server:ident) => {
                 $server::from_arc(here).max_decoding_message_size(limit).call(request)
@@ -92,11 +96,12 @@ impl hyper::service::Service<Request<Incoming>> for Door {
         if !is_grpc(&request) {
             let mut http = self.http.clone();
             let answer = async move { http.call(request).await.map(|answer| answer.map(Body::new)) };
-            return Passage { serving: Box::pin(answer), permit: None };
+            return Passage { serving: Box::pin(answer), permit: None, path: None };
         }
+        let path = request.uri().path_and_query().cloned();
         match self.admit(request.headers()) {
-            Ok(permit) => Passage { serving: self.serve(request), permit: Some(permit) },
-            Err(status) => Passage { serving: refuse(status), permit: None },
+            Ok(permit) => Passage { serving: self.serve(request), permit: Some(permit), path },
+            Err(status) => Passage { serving: refuse(status), permit: None, path },
         }
     }
 }
@@ -107,6 +112,8 @@ type Serving = BoxFuture<Response<Body>, Infallible>;
 pub(crate) struct Passage {
     serving: Serving,
     permit: Option<Permit>,
+    /// Of a gRPC request.
+    path: Option<PathAndQuery>,
 }
 
 impl Future for Passage {
@@ -115,18 +122,31 @@ impl Future for Passage {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(self.serving.as_mut().poll(context));
         self.permit = None;
-        Poll::Ready(answer.map(in_etcds_words))
+        let path = self.path.take();
+        Poll::Ready(answer.map(|answer| match path {
+            Some(path) => in_etcds_words(answer, path.path()),
+            None => answer,
+        }))
     }
 }
 
-/// Replaces what tonic says of too large a request.
-fn in_etcds_words(answer: Response<Body>) -> Response<Body> {
-    let code = answer.headers().get(Status::GRPC_STATUS).map(|code| code.as_bytes());
-    if code.map(Code::from_bytes) != Some(Code::OutOfRange) {
-        return answer;
+/// Replaces what tonic says of too large a request, and what it leaves unsaid of a method that does not exist.
+fn in_etcds_words(answer: Response<Body>, path: &str) -> Response<Body> {
+    let Some(code) = answer.headers().get(Status::GRPC_STATUS) else { return answer };
+    let said = Status::from_header_map(answer.headers());
+    match (Code::from_bytes(code.as_bytes()), said) {
+        (Code::OutOfRange, Some(said)) => inbound(said).into_http(),
+        (Code::Unimplemented, Some(said)) if said.message().is_empty() => unknown_method(path).into_http(),
+        _ => answer,
     }
-    match Status::from_header_map(answer.headers()) {
-        Some(status) => inbound(status).into_http(),
-        None => answer,
-    }
+}
+
+/// As etcd's gRPC library takes a path apart.
+fn service_and_method(path: &str) -> Option<(&str, &str)> {
+    path.strip_prefix('/')?.rsplit_once('/')
+}
+
+fn unknown_method(path: &str) -> Status {
+    let (service, method) = service_and_method(path).unwrap_or_default();
+    Status::unimplemented(format!("unknown method {method} for service {service}"))
 }

@@ -157,11 +157,11 @@ fn no_downgrade(r: &pb::DowngradeRequest) -> Status {
     }
 }
 
-/// Major and minor out of "3.4.0".
+/// Major and minor out of "3.4.0", or of "3.4".
 fn version(text: &str) -> Option<(u32, u32)> {
-    let mut parts = text.split('.').map(|part| part.parse().ok());
-    match (parts.next()?, parts.next()?, parts.next()?, parts.next()) {
-        (Some(major), Some(minor), Some(_), None) => Some((major, minor)),
+    let parts: Option<Vec<u32>> = text.split('.').map(|part| part.parse().ok()).collect();
+    match parts?[..] {
+        [major, minor] | [major, minor, _] => Some((major, minor)),
         _ => None,
     }
 }

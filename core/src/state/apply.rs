@@ -146,14 +146,16 @@ impl State {
     fn put(&mut self, r: &PutRequest) -> Result<PutResponse> {
         check_put(r)?;
         self.refuse_growth()?;
-        self.check_put(r)?;
+        // In a transaction, etcd looks the other way round.
+        self.check_lease(r)?;
+        self.check_kept(r)?;
         let response = self.write_put(r);
         self.store.commit();
         self.has_grown();
         Ok(response)
     }
 
-    /// Writes what [`State::check_put`] found nothing wrong with.
+    /// Writes what was checked.
     pub(super) fn write_put(&mut self, r: &PutRequest) -> PutResponse {
         let value = if r.ignore_value { Change::Keep } else { Change::Set(&r.value[..]) };
         let lease = if r.ignore_lease { Change::Keep } else { Change::Set(r.lease) };
@@ -194,7 +196,7 @@ impl State {
         if grows {
             self.refuse_growth()?;
         }
-        self.check_path(path.rewind(), r)?;
+        self.check_path(&mut path, r)?;
         let mut response = self.execute(path.rewind(), r);
         self.store.commit();
         if grows {

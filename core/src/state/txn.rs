@@ -101,27 +101,52 @@ impl State {
         ops.iter().map(count).sum()
     }
 
-    /// Looks for whatever can go wrong on the path.
+    /// Looks for whatever can go wrong on the path: first with all its writes, then with its reads, as etcd does.
     pub(super) fn check_path(&self, path: &mut Path, txn: &TxnRequest) -> Result<()> {
+        self.check_writes(path.rewind(), txn)?;
+        self.check_reads(path.rewind(), txn)
+    }
+
+    fn check_writes(&self, path: &mut Path, txn: &TxnRequest) -> Result<()> {
         let (_, ops) = path.branch(txn);
         for op in ops {
             match &op.request {
-                Some(RequestKind::Range(r)) => self.store.check_txn_range(r)?,
-                Some(RequestKind::Put(r)) => self.check_put(r)?,
+                Some(RequestKind::Range(_)) => {}
+                Some(RequestKind::Put(r)) => {
+                    check_put(r)?;
+                    self.check_kept(r)?;
+                    self.check_lease(r)?;
+                }
                 Some(RequestKind::DeleteRange(r)) => check_delete(r)?,
-                Some(RequestKind::Txn(inner)) => self.check_path(path, inner)?,
+                Some(RequestKind::Txn(inner)) => self.check_writes(path, inner)?,
                 None => return Err(ErrorKind::KeyNotFound.into()),
             }
         }
         Ok(())
     }
 
-    /// Looks for whatever can go wrong with a put.
-    pub(super) fn check_put(&self, r: &PutRequest) -> Result<()> {
-        check_put(r)?;
+    fn check_reads(&self, path: &mut Path, txn: &TxnRequest) -> Result<()> {
+        let (_, ops) = path.branch(txn);
+        for op in ops {
+            match &op.request {
+                Some(RequestKind::Range(r)) => self.store.check_txn_range(r)?,
+                Some(RequestKind::Txn(inner)) => self.check_reads(path, inner)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what a put keeps of its key is there.
+    pub(super) fn check_kept(&self, r: &PutRequest) -> Result<()> {
         if (r.ignore_value || r.ignore_lease) && self.store.live(&r.key).is_none() {
             return Err(ErrorKind::KeyNotFound.into());
         }
+        Ok(())
+    }
+
+    /// Whether the lease that a put hangs its key on is there.
+    pub(super) fn check_lease(&self, r: &PutRequest) -> Result<()> {
         if r.lease != 0 && !self.leases.contains(r.lease) {
             return Err(ErrorKind::LeaseNotFound { id: r.lease }.into());
         }

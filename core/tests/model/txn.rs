@@ -48,17 +48,32 @@ impl Model {
         })
     }
 
+    /// All writes of the path come before its reads.
     fn check_txn(&self, r: &TxnRequest) -> Result<(), ErrorKind> {
-        for op in self.branch(r).1 {
-            match op.request.as_ref() {
-                Some(RequestKind::Range(r)) => self.check_range(r)?,
-                Some(RequestKind::Put(r)) => self.check_put(r)?,
-                Some(RequestKind::DeleteRange(_)) => {}
-                Some(RequestKind::Txn(r)) => self.check_txn(r)?,
-                None => unreachable!("refused before"),
+        let mut path = Vec::new();
+        self.path(r, &mut path);
+        for op in &path {
+            if let RequestKind::Put(r) = op {
+                self.check_kept(r)?;
+                self.check_lease(r)?;
+            }
+        }
+        for op in &path {
+            if let RequestKind::Range(r) = op {
+                self.check_range(r)?;
             }
         }
         Ok(())
+    }
+
+    fn path<'r>(&self, r: &'r TxnRequest, path: &mut Vec<&'r RequestKind>) {
+        for op in self.branch(r).1 {
+            match op.request.as_ref() {
+                Some(RequestKind::Txn(r)) => self.path(r, path),
+                Some(op) => path.push(op),
+                None => unreachable!("refused before"),
+            }
+        }
     }
 
     /// A1.2c: unlike outside, a negative revision is below a compacted one.

@@ -89,7 +89,9 @@ impl Model {
 
     pub fn put(&mut self, r: &PutRequest) -> Result<PutResponse, ErrorKind> {
         self.has_room()?;
-        self.check_put(r)?;
+        // In a transaction, it is the other way round: what etcd says when both are wrong.
+        self.check_lease(r)?;
+        self.check_kept(r)?;
         let mut work = self.begin();
         let response = work.put(r);
         self.commit(work);
@@ -97,11 +99,16 @@ impl Model {
         Ok(response)
     }
 
-    /// What a put needs of the state before anything is written (A3.1, A3.3, A3.4).
-    pub fn check_put(&self, r: &PutRequest) -> Result<(), ErrorKind> {
+    /// A3.3, A3.4: what is to be kept must be there.
+    pub fn check_kept(&self, r: &PutRequest) -> Result<(), ErrorKind> {
         if (r.ignore_value || r.ignore_lease) && !self.now().contains_key(&r.key) {
             return Err(ErrorKind::KeyNotFound);
         }
+        Ok(())
+    }
+
+    /// A3.1: the lease must be there.
+    pub fn check_lease(&self, r: &PutRequest) -> Result<(), ErrorKind> {
         if r.lease != 0 && !self.leases.contains_key(&r.lease) {
             return Err(ErrorKind::LeaseNotFound { id: r.lease });
         }

@@ -137,6 +137,21 @@ fn what_can_go_wrong_goes_wrong_before_anything_is_written() {
 }
 
 #[test]
+fn of_several_mistakes_etcds_is_named() {
+    let mut lab = Lab::new();
+    let op = |request| RequestOp { request: Some(request) };
+    let future = op(RequestKind::Range(RangeRequest { revision: 99, ..range("a", "") }));
+    let put = |key, lease, ignore_value| {
+        op(RequestKind::Put(PutRequest { key: bytes(key), lease, ignore_value, ..Default::default() }))
+    };
+    let mut said = |success| lab.error(Op::Txn(TxnRequest { success, ..Default::default() }));
+    assert_eq!(said(vec![future, put("a", 9, false)]), ErrorKind::LeaseNotFound { id: 9 });
+    assert_eq!(said(vec![put("a", 9, true)]), ErrorKind::KeyNotFound);
+    let alone = PutRequest { key: bytes("a"), lease: 9, ignore_value: true, ..Default::default() };
+    assert_eq!(lab.error(Op::Put(alone)), ErrorKind::LeaseNotFound { id: 9 });
+}
+
+#[test]
 fn on_a_store_never_compacted_a_revision_of_minus_1_is_the_newest() {
     let mut lab = Lab::new();
     lab.put("a", "1");
