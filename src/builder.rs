@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kvorum_core::config::{AutoCompaction, Config};
-use kvorum_core::ids::NodeId;
+use kvorum_core::ids::{ClusterId, NodeId};
 use kvorum_core::storage::{Identity, Storage};
 use kvorum_core::transport::Transport;
 use kvorum_core::{Error, ErrorKind, Result};
@@ -95,6 +95,12 @@ impl Builder {
     pub fn cluster_name(self, name: impl Into<String>) -> Builder {
         let name = name.into();
         self.tune(move |config| config.cluster_name = name)
+    }
+
+    /// The cluster's id, where another rule makes it than kvorum's own (a hash of its name and its first members'
+    /// ids): etcd's, say. All members are given the same one; never 0.
+    pub fn cluster_id(self, id: ClusterId) -> Builder {
+        self.tune(move |config| config.cluster = Some(id))
     }
 
     /// How often a leader says that it is there (default: 100 ms).

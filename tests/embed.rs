@@ -1,7 +1,7 @@
 //! A cluster embedded as a user would, over real threads.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kvorum::request::{
     CompactionRequest, LeaseTimeToLiveRequest, PutRequest, RangeRequest, TxnRequest, WatchRequest,
@@ -219,6 +219,35 @@ fn leadership_is_handed_over_without_refusing_anybody() {
             answer.wait().unwrap();
         }
     }
+}
+
+#[test]
+fn a_leader_that_is_asked_to_hands_over_to_whom_it_finds() {
+    let network = MemoryNetwork::new();
+    let nodes = three(&network);
+    nodes[&1].client().put("k", "0").wait().unwrap();
+    let led = nodes[&1].status().raft.leader;
+    let (store, began) = (nodes[&led].client(), Instant::now());
+    store.hand_over_leadership().wait().unwrap();
+    while store.status().raft.leader == led || store.status().raft.leader == 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "{led} still leads");
+        // A round to the others: what is new to them is then new here.
+        store.get("k").wait().unwrap();
+    }
+    // There is nothing to hand over where nobody leads, or nobody else is there.
+    let follows = nodes.values().find(|node| !node.status().is_leader()).unwrap();
+    follows.client().hand_over_leadership().wait().unwrap();
+    let alone = Node::builder().start().unwrap();
+    alone.client().put("k", "0").wait().unwrap();
+    alone.client().hand_over_leadership().wait().unwrap();
+    alone.client().put("k", "1").wait().unwrap();
+}
+
+#[test]
+fn a_cluster_id_of_ones_own_stands_in_every_header() {
+    let node = Node::builder().cluster_id(0xdead_beef).start().unwrap();
+    assert_eq!(node.status().cluster, 0xdead_beef);
+    assert_eq!(node.client().put("k", "v").wait().unwrap().header.unwrap().cluster_id, 0xdead_beef);
 }
 
 #[test]

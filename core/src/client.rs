@@ -330,6 +330,13 @@ impl Client {
         self.ask(Request::TransferLeader(to), ErrorKind::Stopped.into(), |_| Ok(()))
     }
 
+    /// Asks this node to hand leadership to the member that is there and has most of the log, before it is
+    /// stopped, say. It is answered when that is under way ([`Client::status`] shows when this node no longer
+    /// leads), and at once if this node does not lead or nobody else is there.
+    pub fn hand_over_leadership(&self) -> Answer<()> {
+        self.ask(Request::HandOver, ErrorKind::Stopped.into(), |_| Ok(()))
+    }
+
     /// Something to tell one key of this node's from any other, ever.
     pub(crate) fn unique(&self) -> String {
         let count = self.shared.unique.fetch_add(1, Ordering::Relaxed);

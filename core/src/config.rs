@@ -14,6 +14,9 @@ pub struct Config {
     pub voters: Vec<NodeId>,
     /// The cluster's name. Members with another name, or begun with other voters, are refused.
     pub cluster_name: String,
+    /// The cluster's id, if it is not to be made of the name and the voters: for whoever has another rule for it,
+    /// as etcd has. Every member is given the same one; never 0.
+    pub cluster: Option<ClusterId>,
     /// How often a leader says that it is there.
     pub heartbeat: Duration,
     /// How long a follower waits for a leader before it asks for votes: this long, to twice as long.
@@ -96,6 +99,7 @@ impl Config {
             node,
             voters,
             cluster_name: "kvorum".into(),
+            cluster: None,
             heartbeat: Duration::from_millis(100),
             election_timeout: Duration::from_millis(1000),
             seed: 0,
@@ -111,8 +115,11 @@ impl Config {
         }
     }
 
-    /// The cluster's id: a hash of its name and first voters.
+    /// The cluster's id: the one given, or a hash of its name and first voters.
     pub fn cluster_id(&self) -> ClusterId {
+        if let Some(given) = self.cluster {
+            return given;
+        }
         let mut hash = blake3::Hasher::new();
         hash.update(b"kvorum cluster\0").update(self.cluster_name.as_bytes()).update(b"\0");
         for voter in &self.voters {
@@ -141,6 +148,9 @@ impl Config {
         voters.dedup();
         if self.node == 0 || voters.first() == Some(&0) {
             return wrong("0 is not a node id");
+        }
+        if self.cluster == Some(0) {
+            return wrong("0 is not a cluster id");
         }
         if voters != self.voters {
             return wrong("the voters (peers) must be sorted, each named once");
@@ -173,6 +183,15 @@ mod tests {
         let three = Config::new(1, [1, 2, 3]);
         assert_eq!(three.cluster_id(), Config::new(2, [3, 2, 1]).cluster_id());
         assert_ne!(three.cluster_id(), Config::new(1, [1, 2]).cluster_id());
+    }
+
+    #[test]
+    fn a_cluster_id_that_is_given_stands() {
+        let given = |cluster| Config { cluster, ..Config::new(1, [1, 2, 3]) };
+        assert_eq!(given(Some(7)).cluster_id(), 7);
+        assert!(given(Some(7)).check().is_ok());
+        assert!(given(Some(0)).check().is_err());
+        assert_eq!(given(None).cluster_id(), Config::new(1, [1, 2, 3]).cluster_id());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::pb::etcdserverpb::ResponseHeader;
 
 /// The reference: whose behaviour and words ours are, and who clients are told that we are. Some read it, and ask for
 /// what that version can.
-pub(crate) const ETCD_VERSION: &str = "3.5.30";
+pub const ETCD_VERSION: &str = "3.5.30";
 
 /// How much larger than a request a message may be (etcd's number), so that one that is a little too large is refused
 /// in words, and not by cutting it off.

@@ -29,5 +29,6 @@ mod snapshot;
 mod watch;
 mod web;
 
+pub use gateway::ETCD_VERSION;
 pub use options::{Connections, Member, Options};
-pub use serve::{Server, serve};
+pub use serve::{Server, serve, serve_on};

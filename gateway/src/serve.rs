@@ -49,13 +49,34 @@ pub struct Server {
 /// ```
 pub async fn serve(client: Client, options: Options) -> Result<Server> {
     let mut listeners = Vec::new();
-    let mut addresses = Vec::new();
     for address in &options.listen {
-        let refused = |error| refused(address, &error);
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
-        addresses.push(listener.local_addr().map_err(refused)?);
-        listeners.push(listener);
+        listeners.push(TcpListener::bind(address).await.map_err(|error| refused(address, &error))?);
     }
+    begin(client, listeners, options)
+}
+
+/// The same on listeners that are bound already, instead of [`Options::listen`]: whoever connected to them before is
+/// served now.
+///
+/// # Errors
+///
+/// [`ErrorKind::Io`] for a listener that cannot be listened on.
+pub async fn serve_on(
+    client: Client,
+    listeners: Vec<std::net::TcpListener>,
+    options: Options,
+) -> Result<Server> {
+    let taken = |listener: std::net::TcpListener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    let listeners = listeners.into_iter().map(taken).collect::<io::Result<_>>();
+    begin(client, listeners.map_err(|error| refused("a listener", &error))?, options)
+}
+
+fn begin(client: Client, listeners: Vec<TcpListener>, options: Options) -> Result<Server> {
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
+    let addresses = addresses.map_err(|error| refused("a listener", &error))?;
     let http = protocol(&options.connections);
     let gateway = Gateway::new(client, options);
     let door = Door::new(gateway.clone(), crate::web::routes(&gateway));

@@ -70,6 +70,9 @@ pub enum Request {
     TimeToLive(LeaseId),
     /// Hand leadership to this node. Answered with [`Reply::Done`] when it is under way.
     TransferLeader(NodeId),
+    /// Hand leadership to whoever is best for it, if this node leads and there is somebody. Answered with
+    /// [`Reply::Done`] when it is under way, or when there is nothing to do.
+    HandOver,
 }
 
 /// The answer to a request.

@@ -150,6 +150,10 @@ impl Node {
             Request::KeepAlive(id) => self.ask_lease(token, id, true),
             Request::TimeToLive(id) => self.ask_lease(token, id, false),
             Request::TransferLeader(to) => self.on_transfer(token, to),
+            Request::HandOver => match self.successor() {
+                Some(to) => self.on_transfer(token, to),
+                None => self.reply(token, Ok(Reply::Done)),
+            },
         }
     }
 

@@ -1,0 +1,118 @@
+//! The storage, watched: what takes long and what images come to is said in the log.
+//!
+//! What it will never know: what is written. Every call goes to the storage below, and so does its answer.
+
+use std::time::{Duration, Instant};
+
+use kvorum::Result;
+use kvorum::ids::Index;
+use kvorum::storage::{Batch, Identity, ImageMeta, ImageSink, ImageSource, Recovered, Storage};
+
+use crate::log::Log;
+use crate::values::spell;
+
+/// A sync that takes longer is worth a warning, as in etcd.
+const SLOW_SYNC: Duration = Duration::from_secs(1);
+
+/// A storage whose doings are logged.
+pub(crate) struct Watched<S> {
+    storage: S,
+    log: Log,
+}
+
+impl<S: Storage> Watched<S> {
+    pub(crate) fn new(storage: S, log: Log) -> Watched<S> {
+        Watched { storage, log }
+    }
+}
+
+impl<S: Storage> Storage for Watched<S> {
+    fn recover(&mut self) -> Result<Recovered> {
+        let began = Instant::now();
+        let recovered = self.storage.recover()?;
+        let fields = [
+            ("commit-index", recovered.hard_state.commit.into()),
+            ("first-index", (recovered.base.index + 1).into()),
+            ("entries", recovered.entries.len().into()),
+            ("took", spell(began.elapsed()).into()),
+        ];
+        self.log.info("read the log", &fields);
+        Ok(recovered)
+    }
+
+    fn set_identity(&mut self, identity: &Identity) -> Result<()> {
+        self.storage.set_identity(identity)
+    }
+
+    fn append(&mut self, batches: &[Batch]) -> Result<u64> {
+        let began = Instant::now();
+        let appended = self.storage.append(batches);
+        let took = began.elapsed();
+        if took > SLOW_SYNC {
+            let fields = [("took", spell(took).into()), ("expected-duration", spell(SLOW_SYNC).into())];
+            self.log.warn("slow fdatasync", &fields);
+        }
+        for position in batches.iter().filter_map(|batch| batch.reset) {
+            let fields = [("snapshot-index", position.index.into()), ("snapshot-term", position.term.into())];
+            self.log.info("went on from a snapshot of the leader's", &fields);
+        }
+        appended
+    }
+
+    fn drop_head(&mut self, through: Index) -> Result<()> {
+        self.storage.drop_head(through)
+    }
+
+    fn create_image(&mut self, meta: &ImageMeta) -> Result<Box<dyn ImageSink>> {
+        let sink = self.storage.create_image(meta)?;
+        let (log, index, began) = (self.log.clone(), meta.position.index, Instant::now());
+        Ok(Box::new(WatchedImage { sink, log, index, bytes: 0, began }))
+    }
+
+    fn open_image(&mut self) -> Result<Option<Box<dyn ImageSource>>> {
+        self.storage.open_image()
+    }
+}
+
+struct WatchedImage {
+    sink: Box<dyn ImageSink>,
+    log: Log,
+    index: Index,
+    bytes: usize,
+    began: Instant,
+}
+
+impl ImageSink for WatchedImage {
+    fn write(&mut self, chunk: &[u8]) -> Result<()> {
+        self.bytes += chunk.len();
+        self.sink.write(chunk)
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.sink.finish()?;
+        let fields = [
+            ("snapshot-index", self.index.into()),
+            ("bytes", self.bytes.into()),
+            ("took", spell(self.began.elapsed()).into()),
+        ];
+        self.log.info("saved snapshot", &fields);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kvorum::storages::{MemoryStorage, conformance};
+
+    use super::*;
+    use crate::log::{Level, Options};
+
+    #[test]
+    fn it_keeps_every_rule_that_the_storage_below_keeps() {
+        let log = Log::open(&Options { level: Level::Fatal, ..Options::default() }).unwrap();
+        conformance::suite(|| {
+            let (storage, log) = (MemoryStorage::new(), log.clone());
+            Box::new(move || Watched::new(storage.clone(), log.clone()))
+        });
+    }
+}

@@ -1,0 +1,96 @@
+//! `kvorumd`: a member of a kvorum cluster as a server, for etcd's clients and with etcd's flags.
+//!
+//! This file reads the command line and decides what to do. The way up from there: `flags` (what was given),
+//! `settings` (what it means), `start` (the node), `serve` (the gateway), `run` (the whole life), `close` (its end);
+//! docs/KVORUMD.md is for whoever operates it.
+#![forbid(unsafe_code)]
+
+mod close;
+mod cluster;
+mod compaction;
+mod directory;
+mod disk;
+mod flags;
+mod import;
+mod log;
+mod notify;
+mod observe;
+mod prepare;
+mod report;
+mod roster;
+mod run;
+mod serve;
+mod settings;
+mod signals;
+mod stamp;
+mod start;
+mod urls;
+mod usage;
+mod values;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use flags::parse::{Fault, parse};
+use log::Log;
+
+/// What Go's programs answer to a wrong command line.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let Ok(words) = std::env::args_os().map(|word| word.into_string()).collect::<Result<Vec<_>, _>>() else {
+        return wrong("an argument is not UTF-8");
+    };
+    let words = words.get(1..).unwrap_or_default();
+    match words.first().map(String::as_str) {
+        Some("version") => print(&usage::version()),
+        Some("help") => print(&usage::help()),
+        Some("import") => finish(import::import(&words[1..])),
+        Some(name @ ("gateway" | "grpc-proxy")) => {
+            wrong(&format!("'{name}' is not supported by kvorumd: clients connect to the members themselves"))
+        }
+        _ => serve(words),
+    }
+}
+
+fn serve(words: &[String]) -> ExitCode {
+    match parse(words) {
+        Err(fault) => finish(Err(fault)),
+        Ok((given, _)) if given.bool("version") => print(&usage::version()),
+        Ok((given, rest)) => match prepare::prepare(given, rest.first()) {
+            Ok((settings, log)) => end(run::run(&settings, &log), &log),
+            // It has been said in the log.
+            Err(prepare::Refused) => ExitCode::FAILURE,
+        },
+    }
+}
+
+fn end(ended: Result<(), String>, log: &Log) -> ExitCode {
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            log.fatal("kvorumd failed", &[("error", reason.into())]);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a command that serves nobody comes to.
+fn finish(done: Result<(), Fault>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Fault::Help) => print(&usage::help()),
+        Err(Fault::Wrong(reason)) => wrong(&reason),
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    // Whoever closed the pipe has read enough.
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn wrong(reason: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "{reason}\nSee 'kvorumd --help'.");
+    ExitCode::from(WRONG_USAGE)
+}

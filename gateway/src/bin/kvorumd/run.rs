@@ -1,0 +1,109 @@
+//! The server's life: start, find a leader, serve; and its end, when it is asked to end or the node has halted.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use kvorum::request::RangeRequest;
+use kvorum::{Client, Node};
+use tokio::task::JoinHandle;
+
+use crate::close;
+use crate::cluster::Cluster;
+use crate::log::Log;
+use crate::observe::observe;
+use crate::report;
+use crate::serve::{self, Serving};
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::start::{Started, hex, start};
+
+/// Why the server ends.
+enum End {
+    /// It was asked to, by this signal.
+    Signal(&'static str),
+    /// The node has ended by itself.
+    Halted(String),
+}
+
+/// What every step of the server's life needs.
+pub(crate) struct Server<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) cluster: Cluster,
+    pub(crate) client: Client,
+    pub(crate) log: &'a Log,
+}
+
+/// Runs until the server has ended in peace; the error is why it did not.
+pub(crate) fn run(settings: &Settings, log: &Log) -> Result<(), String> {
+    report::starting(settings, log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("starting the runtime: {error}"))?;
+    // Before anything is begun that a signal should end well.
+    let signals = runtime.block_on(async { Signals::new() });
+    let signals = signals.map_err(|error| format!("listening to signals: {error}"))?;
+    let Started { node, cluster, peers, listeners } = start(settings, log)?;
+    let server = Server { settings, cluster, client: node.client(), log };
+    let watched = observe(server.client.clone(), peers, settings.heartbeat, log.clone());
+    let halted = runtime.spawn(watched);
+    let ended = runtime.block_on(live(&server, node, listeners, signals, halted));
+    // Whoever is still connected is not waited for any longer.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn live(
+    server: &Server<'_>,
+    node: Node,
+    listeners: Vec<TcpListener>,
+    mut signals: Signals,
+    mut halted: JoinHandle<String>,
+) -> Result<(), String> {
+    let mut serving = None;
+    let end = tokio::select! {
+        end = next_end(&mut signals, &mut halted) => end,
+        began = begin(server, listeners) => {
+            serving = Some(began?);
+            next_end(&mut signals, &mut halted).await
+        }
+    };
+    let signal = match end {
+        End::Signal(signal) => signal,
+        End::Halted(reason) => return Err(format!("the node halted itself: {reason}")),
+    };
+    halted.abort();
+    close::at_once_at_the_next(signals, server.log.clone());
+    close::close(server, node, serving, signal).await;
+    Ok(())
+}
+
+async fn next_end(signals: &mut Signals, halted: &mut JoinHandle<String>) -> End {
+    tokio::select! {
+        (name, _) = signals.next() => End::Signal(name),
+        reason = halted => End::Halted(reason.unwrap_or_else(|error| error.to_string())),
+    }
+}
+
+/// Waits until the cluster has a leader, then serves.
+async fn begin(server: &Server<'_>, listeners: Vec<TcpListener>) -> Result<Serving, String> {
+    report::now_serving(server);
+    publish(server).await;
+    let serving = serve::serve(server, listeners).await?;
+    report::ready(server, &serving);
+    Ok(serving)
+}
+
+/// Waits until a majority has answered. (etcd writes its name and client URLs into the log here; kvorum's members
+/// do not know each other's, and this one only sees that they agree.)
+async fn publish(server: &Server<'_>) {
+    let probe = RangeRequest { count_only: true, ..RangeRequest::key([0]) };
+    while let Err(error) = server.client.range(probe.clone()).await {
+        let fields = [
+            ("local-member-id", hex(server.cluster.me).into()),
+            ("publish-timeout", report::PUBLISH_TIMEOUT.into()),
+            ("error", error.to_string().into()),
+        ];
+        server.log.warn("failed to publish local member to cluster through raft", &fields);
+        // Most errors come after the request's own time-out; those that come at once must not fill the log.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

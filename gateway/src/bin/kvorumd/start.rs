@@ -1,0 +1,118 @@
+//! From settings to a running node: ports first, then the directory, then who is in the cluster, then the node.
+//!
+//! What it will never know: clients. See [`crate::serve`].
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use kvorum::transports::{TcpHandle, TcpTransport};
+use kvorum::{Limits, Node};
+
+use crate::cluster::Cluster;
+use crate::directory::Directory;
+use crate::disk::Watched;
+use crate::log::Log;
+use crate::settings::Settings;
+
+/// A running node, and what the rest of the server needs to know of it.
+pub(crate) struct Started {
+    pub(crate) node: Node,
+    pub(crate) cluster: Cluster,
+    /// How things stand with the peers.
+    pub(crate) peers: TcpHandle,
+    /// Bound, and not listened to yet: clients that come early wait.
+    pub(crate) listeners: Vec<TcpListener>,
+}
+
+/// Starts the node.
+pub(crate) fn start(settings: &Settings, log: &Log) -> Result<Started, String> {
+    let peer_address = settings.listen_peer.bind_address()?;
+    log.info(
+        "configuring peer listeners",
+        &[("listen-peer-urls", vec![settings.listen_peer.to_string()].into())],
+    );
+    // The transport binds it for good; what it would say comes too late, behind a directory that has been begun.
+    bind(peer_address)?;
+    let urls: Vec<String> = settings.listen_client.iter().map(ToString::to_string).collect();
+    log.info("configuring client listeners", &[("listen-client-urls", urls.into())]);
+    let listeners = settings.client_addresses().into_iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+    if listeners.is_empty() {
+        return Err("--listen-client-urls must name a URL".into());
+    }
+    let directory = Directory::open(&settings.data_dir)?;
+    let is_known = directory.cluster.is_some();
+    let cluster = cluster(settings, &directory, log)?;
+    let message = if is_known { "restarting local member" } else { "starting local member" };
+    let ids = [("local-member-id", hex(cluster.me)), ("cluster-id", hex(cluster.id))];
+    log.info(message, &ids.map(|(key, id)| (key, id.into())));
+    let (node, peers) = node(settings, directory, &cluster, peer_address, log)?;
+    Ok(Started { node, cluster, peers, listeners })
+}
+
+/// Who is in the cluster: as the directory says; or, the first time, as the flags say.
+fn cluster(settings: &Settings, directory: &Directory, log: &Log) -> Result<Cluster, String> {
+    let Some(known) = &directory.cluster else { return Cluster::begin(settings) };
+    if settings.names_members && !known.is_named_by(&settings.initial_cluster) {
+        let fields = [("initial-cluster", settings.initial_cluster.as_str().into())];
+        log.warn("ignored --initial-cluster, which differs from the members in the data directory", &fields);
+    }
+    Ok(known.clone())
+}
+
+fn node(
+    settings: &Settings,
+    directory: Directory,
+    cluster: &Cluster,
+    listen: SocketAddr,
+    log: &Log,
+) -> Result<(Node, TcpHandle), String> {
+    let addresses: BTreeMap<u64, String> =
+        cluster.members.iter().map(|member| (member.id, member.peer_url.address())).collect();
+    let transport = TcpTransport::new(listen, addresses.clone());
+    let peers = transport.handle();
+    let Directory { storage, place, cluster: known } = directory;
+    let image_log_bytes = settings.image_log_bytes();
+    let limits = Limits {
+        request_bytes: settings.max_request_bytes,
+        txn_ops: settings.max_txn_ops,
+        strict_txns: settings.strict,
+        ..Limits::default()
+    };
+    let builder = Node::builder()
+        .id(cluster.me)
+        .cluster_id(cluster.id)
+        .peers(addresses)
+        .storage(Watched::new(storage, log.clone()))
+        .transport(transport)
+        .heartbeat(settings.heartbeat)
+        .election_timeout(settings.election)
+        .quota_bytes(settings.quota_bytes())
+        .auto_compaction(settings.compaction)
+        .tune(move |config| {
+            config.image_log_bytes = image_log_bytes;
+            config.limits = limits;
+        });
+    let node = builder.start().map_err(|error| error.to_string())?;
+    // Only now: a start that failed has not bound the directory to what its flags said.
+    if known.is_none() {
+        place.begin(cluster)?;
+    }
+    Ok((node, peers))
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).map_err(|error| {
+        let reason = match error.kind() {
+            io::ErrorKind::AddrInUse => "address already in use".into(),
+            io::ErrorKind::AddrNotAvailable => "cannot assign requested address".into(),
+            _ => error.to_string(),
+        };
+        format!("listen tcp {address}: bind: {reason}")
+    })
+}
+
+/// An id as etcd shows it.
+pub(crate) fn hex(id: u64) -> String {
+    format!("{id:x}")
+}

@@ -1,0 +1,8 @@
+//! The server as a process: started with flags on free ports of the loopback, waited for by its log, and ended by
+//! signals.
+
+mod members;
+mod process;
+mod refusals;
+mod serving;
+mod starts;

@@ -1,0 +1,115 @@
+//! Three servers by their flags alone.
+
+use std::fs;
+
+use crate::process::{READY, Scratch, Server, field, free_port, member};
+
+/// Three members: their flags and, once started, their servers.
+pub(crate) struct Three {
+    scratch: Scratch,
+    pub(crate) flags: Vec<Vec<String>>,
+    pub(crate) servers: Vec<Server>,
+}
+
+impl Three {
+    pub(crate) fn start(more: &[&str]) -> Three {
+        let scratch = Scratch::new();
+        let peers = [("a", free_port()), ("b", free_port()), ("c", free_port())];
+        let flags: Vec<_> = peers
+            .iter()
+            .map(|(name, _)| {
+                let mut flags = member(name, &peers, free_port(), &scratch.path().join(name));
+                flags.push("--initial-cluster-token=three".into());
+                flags.extend(more.iter().map(|flag| flag.to_string()));
+                flags
+            })
+            .collect();
+        let mut servers: Vec<_> = flags.iter().map(|flags| Server::start(flags)).collect();
+        servers.iter_mut().for_each(|server| drop(server.until(READY)));
+        Three { scratch, flags, servers }
+    }
+
+    /// Who leads, as all of them say.
+    pub(crate) fn leader(&mut self) -> usize {
+        let told = |line: String| {
+            line.split("elected leader ").nth(1).unwrap().split(' ').next().unwrap().to_string()
+        };
+        let led: Vec<String> =
+            self.servers.iter_mut().map(|server| told(server.ever("elected leader "))).collect();
+        assert!(led.iter().all(|id| *id == led[0]), "{led:?}");
+        let is_it =
+            |server: &mut Server| field(&server.ever("starting local member"), "local-member-id") == led[0];
+        self.servers.iter_mut().position(is_it).expect("one of them leads")
+    }
+}
+
+#[test]
+fn a_leader_that_is_asked_to_end_hands_over_first_and_comes_back() {
+    let mut three = Three::start(&[]);
+    let leads = three.leader();
+    let mut leader = three.servers.remove(leads);
+    leader.signal("TERM");
+    leader.until("leadership transfer starting");
+    let done = leader.until("leadership transfer finished");
+    let next = field(&done, "new-leader-member-id");
+    assert_eq!(leader.wait().code(), Some(0));
+    for other in &mut three.servers {
+        other.until(&format!("to {next} at term"));
+    }
+    let mut back = Server::ready(&three.flags[leads]);
+    for other in &mut three.servers {
+        other.until("peer became active");
+    }
+    back.ever(&format!("elected leader {next}"));
+    back.stop();
+    three.servers.into_iter().for_each(Server::stop);
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut three = Three::start(&["--election-timeout=3000"]);
+    let leads = three.leader();
+    let mut leader = three.servers.remove(leads);
+    // Nobody takes the leadership, for which it waits an election time-out.
+    three.servers.iter().for_each(|other| other.signal("STOP"));
+    leader.signal("TERM");
+    leader.until("leadership transfer starting");
+    leader.signal("TERM");
+    leader.until("received another signal; ending at once");
+    assert_eq!(leader.wait().code(), Some(128 + 15));
+}
+
+#[test]
+fn a_member_that_lost_its_disk_says_so_and_fails() {
+    let mut three = Three::start(&[]);
+    let follows = (three.leader() + 1) % 3;
+    three.servers.remove(follows).stop();
+    let name = ["a", "b", "c"][follows];
+    fs::remove_dir_all(three.scratch.path().join(name).join("member/store")).unwrap();
+    let mut lost = Server::start(&three.flags[follows]);
+    let last = lost.until("\"level\":\"fatal\"");
+    assert!(last.contains("the node halted itself: "), "{last}");
+    assert_eq!(lost.wait().code(), Some(1));
+    three.servers.into_iter().for_each(Server::stop);
+}
+
+#[test]
+fn members_of_clusters_with_other_tokens_do_not_meet() {
+    let scratch = Scratch::new();
+    let peers = [("a", free_port()), ("b", free_port())];
+    let flags = |name: &str, token: &str| {
+        let mut flags = member(name, &peers, free_port(), &scratch.path().join(name));
+        flags.push(format!("--initial-cluster-token={token}"));
+        flags
+    };
+    let mut a = Server::start(&flags("a", "one"));
+    let mut b = Server::start(&flags("b", "two"));
+    for server in [&mut a, &mut b] {
+        let refused = server.until("the peer is of another cluster");
+        assert!(refused.contains("failed to reach remote peer"), "{refused}");
+        server.ever("became candidate");
+        assert!(!server.has_said("elected leader"));
+    }
+    a.stop();
+    b.stop();
+}

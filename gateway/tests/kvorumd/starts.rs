@@ -1,0 +1,138 @@
+//! One server: its first start, its next, what it says, and how it ends.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use crate::process::{READY, Scratch, Server, alone, command, field, free_port};
+
+#[test]
+fn it_says_etcds_words_in_etcds_order_and_ends_in_peace() {
+    let scratch = Scratch::new();
+    let mut server = Server::start(&alone(&scratch));
+    let settings = server.until("starting a kvorum server");
+    assert!(
+        settings.contains("\"election-timeout\":\"1s\"")
+            && settings.contains("\"quota-backend-bytes\":2147483648")
+    );
+    let published = server.until("published local member to cluster through raft");
+    assert!(published.starts_with("{\"level\":\"info\",\"ts\":\"2"), "{published}");
+    let id = field(&published, "local-member-id");
+    assert!(u64::from_str_radix(&id, 16).is_ok_and(|id| id > 0), "{id}");
+    server.until("enabled capabilities for version");
+    server.until(READY);
+    server.signal("TERM");
+    server.until("received signal; shutting down");
+    server.until("skipped leadership transfer for single voting member cluster");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_later_start_needs_no_initial_flags_and_ignores_others() {
+    let scratch = Scratch::new();
+    let flags = alone(&scratch);
+    let mut first = Server::start(&flags);
+    let began = first.until("starting local member");
+    first.until(READY);
+    first.stop();
+    let later: Vec<String> = flags
+        .iter()
+        .filter(|flag| !flag.contains("initial"))
+        .cloned()
+        .chain(["--initial-cluster=x=http://127.0.0.1:9".into()])
+        .collect();
+    let mut second = Server::start(&later);
+    second.until("ignored --initial-cluster");
+    let went_on = second.until("restarting local member");
+    for id in ["local-member-id", "cluster-id"] {
+        assert_eq!(field(&began, id), field(&went_on, id));
+    }
+    second.until(READY);
+    second.signal("INT");
+    assert_eq!(second.wait().code(), Some(0));
+}
+
+#[test]
+fn the_environment_stands_in_for_flags() {
+    let scratch = Scratch::new();
+    let mut flags = alone(&scratch);
+    let data_dir = scratch.path().join("elsewhere");
+    flags.retain(|flag| !flag.starts_with("--data-dir"));
+    let mut start = command(&flags);
+    start.env("ETCD_DATA_DIR", &data_dir).env("ETCD_NAME", "shadow").env("ETCD_NO_SUCH", "1");
+    let mut server = Server::of(&mut start);
+    server.until(READY);
+    assert!(data_dir.join("member/cluster").exists());
+    assert!(server.has_said("\"variable-name\":\"ETCD_DATA_DIR\""));
+    assert!(server.has_said("\"environment-variable\":\"ETCD_NAME\""), "a flag goes before its variable");
+    assert!(server.has_said("\"environment-variable\":\"ETCD_NO_SUCH=1\""));
+    server.stop();
+}
+
+#[test]
+fn a_configuration_file_takes_the_place_of_flags_and_environment() {
+    let scratch = Scratch::new();
+    let lines: Vec<String> = alone(&scratch).iter().map(|flag| flag[2..].replacen('=', ": ", 1)).collect();
+    let path = scratch.path().join("kvorumd.yaml");
+    fs::write(&path, lines.join("\n")).unwrap();
+    let mut start = command(&["--config-file", path.to_str().unwrap(), "--name=flag", "--cert-file=c"]);
+    let mut server = Server::of(start.env("ETCD_NAME", "variable"));
+    server.until("loaded server configuration");
+    assert_eq!(field(&server.until("starting a kvorum server"), "name"), "alone");
+    server.until(READY);
+    server.stop();
+}
+
+#[test]
+fn a_flag_that_changes_nothing_is_taken_and_said() {
+    let scratch = Scratch::new();
+    let mut flags = alone(&scratch);
+    flags.extend(["--max-wals=7", "--enable-v2=false", "-logger", "zap"].map(String::from));
+    let mut server = Server::start(&flags);
+    for name in ["enable-v2", "logger", "max-wals"] {
+        assert!(server.until("flag changes nothing").contains(name));
+    }
+    server.until(READY);
+    server.stop();
+}
+
+#[test]
+fn the_log_goes_where_and_how_it_is_told() {
+    let scratch = Scratch::new();
+    let mut flags = alone(&scratch);
+    let file = scratch.path().join("log");
+    flags.extend([format!("--log-outputs=stderr,{}", file.display()), "--log-format=console".into()]);
+    let mut server = Server::start(&flags);
+    let line = server.until(READY);
+    assert!(line.contains("\tinfo\t"), "{line}");
+    server.stop();
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(&line) && text.contains("closed kvorum server"));
+}
+
+#[test]
+fn systemd_is_told_when_clients_are_served() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut start = command(&alone(&scratch));
+    let mut server = Server::of(start.env("NOTIFY_SOCKET", &path));
+    let mut said = [0; 64];
+    let length = socket.recv(&mut said).unwrap();
+    assert_eq!(&said[..length], b"READY=1");
+    assert!(server.until("successfully notified init daemon").contains("info"));
+    assert!(server.has_said(READY));
+    server.stop();
+}
+
+#[test]
+fn a_server_without_a_majority_waits_and_can_be_ended() {
+    let scratch = Scratch::new();
+    let peers = [("a", free_port()), ("b", free_port())];
+    let mut server = Server::start(&crate::process::member("a", &peers, free_port(), scratch.path()));
+    server.until("now serving peer/client/metrics");
+    server.until("became candidate");
+    assert!(!server.has_said(READY));
+    server.stop();
+}
