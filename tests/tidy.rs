@@ -32,6 +32,7 @@ const CORE: &[&str] = &[
     "status",
     "watch",
     "lease",
+    "export",
     "client",
     "sugar",
     "lock",

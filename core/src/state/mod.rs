@@ -16,6 +16,7 @@
 //! | `compact` | compaction, at once for readers and in steps for memory |
 //! | `watch`, `index` | watches and who is woken by what |
 //! | `image`, `load`, `frame` | the state as a stream of chunks, and back |
+//! | `walk`, `rebuild` | all versions in the order of revisions, and a state from such |
 //! | `hash`, `answer` | the hash chain; answers as bytes |
 
 mod answer;
@@ -30,10 +31,12 @@ mod lease;
 mod load;
 mod log;
 mod range;
+mod rebuild;
 mod record;
 mod session;
 mod store;
 mod txn;
+mod walk;
 mod watch;
 
 #[cfg(test)]
@@ -42,6 +45,8 @@ mod tests;
 pub use image::ImageCut;
 pub use load::ImageLoader;
 pub use range::Piece;
+pub use rebuild::{Foreign, Rebuild, Rebuilt};
+pub use walk::{Facts, Scope, Step, Version, Walk};
 pub use watch::{Pulled, WatchCursor, WatcherId};
 
 use std::collections::BTreeMap;
