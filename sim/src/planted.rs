@@ -588,6 +588,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::C,
     },
     Plant {
+        name: "late_grant_is_believed",
+        twin: "seed 6852",
+        does: "A lease whose grant was answered after its time was over is believed in until the driver's next turn.",
+        file: "core/src/lease.rs",
+        expected: Expected::Test {
+            target: "core::lease::tests::a_lease_whose_grant_is_answered_too_late_is_lost_at_once",
+            because: "needs a grant that is under way for longer than its lease lives, and a look in between two turns",
+        },
+        class: Class::C,
+    },
+    Plant {
         name: "keeper_never_over",
         twin: "E8",
         does: "A lease's holder believes in it until a renewal is refused.",

@@ -39,8 +39,10 @@ impl Ceilings {
         let (image_log_bytes, segment) = world.log_sizes(node);
         // What lies behind the older image, and behind the newer one, which may have grown while another was being
         // written; and the segments that are begun. A disk that stood still over that for ten seconds has a good part
-        // of everything behind it.
-        let most = 4 * image.max(image_log_bytes) + 8 * segment + world.judge().log_bytes() / 4;
+        // of everything behind it. Every start begins a segment, and as long as nothing is applied, there is nothing
+        // to make an image of that would let it go.
+        let starts = world.scene().life(node) as usize;
+        let most = 4 * image.max(image_log_bytes) + (8 + starts) * segment + world.judge().log_bytes() / 4;
         below(node, "bytes are in the log at rest", size("log").sum(), most)
     }
 
