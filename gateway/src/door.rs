@@ -1,12 +1,11 @@
 //! Where every request comes in: is it admitted, and whose is it? gRPC goes to etcd's services straight away, the rest
-//! to the routes of plain HTTP. What it will never know: what is asked.
+//! to plain HTTP. What it will never know: what is asked.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use axum::Router;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response, Version, header};
 use hyper::body::Incoming;
@@ -26,29 +25,31 @@ use crate::pb::etcdserverpb::{
 };
 use crate::pb::v3electionpb::election_server::{self, ElectionServer};
 use crate::pb::v3lockpb::lock_server::{self, LockServer};
+use crate::web;
 
 /// One for each connection: cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Door {
     gateway: Arc<Gateway>,
-    http: Router,
 }
 
-impl Door {
-    pub(crate) fn new(gateway: Arc<Gateway>, http: Router) -> Door {
-        Door { gateway, http }
-    }
-
+impl Gateway {
     /// Refuses what etcd refuses before it looks at a request.
-    fn admit(&self, headers: &HeaderMap) -> Result<Permit, Status> {
+    pub(crate) fn let_in(self: &Arc<Gateway>, headers: &HeaderMap) -> Result<Permit, Status> {
         let version = headers.get("client-api-version");
         if version.is_some_and(|value| std::str::from_utf8(value.as_bytes()).is_err()) {
             return Err(CLIENT_VERSION.into());
         }
-        if requires_leader(headers) && !self.gateway.has_leader() {
+        if requires_leader(headers) && !self.has_leader() {
             return Err(NO_LEADER.into());
         }
-        self.gateway.admit().ok_or_else(|| TOO_MANY.into())
+        self.admit().ok_or_else(|| TOO_MANY.into())
+    }
+}
+
+impl Door {
+    pub(crate) fn new(gateway: Arc<Gateway>) -> Door {
+        Door { gateway }
     }
 
     /// Hands a gRPC request to its service.
@@ -94,12 +95,12 @@ impl hyper::service::Service<Request<Incoming>> for Door {
 
     fn call(&self, request: Request<Incoming>) -> Passage {
         if !is_grpc(&request) {
-            let mut http = self.http.clone();
-            let answer = async move { http.call(request).await.map(|answer| answer.map(Body::new)) };
+            let here = self.gateway.clone();
+            let answer = async move { Ok(web::answer(here, request).await) };
             return Passage { serving: Box::pin(answer), permit: None, path: None };
         }
         let path = request.uri().path_and_query().cloned();
-        match self.admit(request.headers()) {
+        match self.gateway.let_in(request.headers()) {
             Ok(permit) => Passage { serving: self.serve(request), permit: Some(permit), path },
             Err(status) => Passage { serving: refuse(status), permit: None, path },
         }

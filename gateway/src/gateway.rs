@@ -31,6 +31,8 @@ pub(crate) struct Gateway {
     /// The server is to stop: whatever goes on for ever ends.
     pub(crate) stopping: CancellationToken,
     requests: AtomicUsize,
+    /// Bytes of JSON that wait for the rest of their bodies.
+    pub(crate) held: AtomicUsize,
 }
 
 /// A request that is under way, as long as it lives.
@@ -40,7 +42,8 @@ pub(crate) struct Permit(Arc<Gateway>);
 impl Gateway {
     pub(crate) fn new(client: Client, options: Options) -> Arc<Gateway> {
         let (leader, stopping) = (Leader::default(), CancellationToken::new());
-        Arc::new(Gateway { client, options, leader, stopping, requests: AtomicUsize::new(0) })
+        let (requests, held) = Default::default();
+        Arc::new(Gateway { client, options, leader, stopping, requests, held })
     }
 
     /// Counts a request as under way, unless there are too many.

@@ -46,8 +46,11 @@ pub struct Connections {
     pub streams: u32,
     /// How many watches one stream may have; further ones are refused. Default: 1,000,000.
     pub watches: usize,
-    /// How long a client may take for the first bytes of a connection, and for the headers of an HTTP/1 request.
-    /// An HTTP/1 connection may be idle for as long, too. Default: 30 s.
+    /// How many bytes of JSON may wait for the rest of their bodies, over all connections together; who brings more is
+    /// refused with etcd's "too many requests". Default: 256 MiB.
+    pub body_bytes: usize,
+    /// How long a client may take for the first bytes of a connection, for the headers of an HTTP/1 request, and for
+    /// the body of a request in JSON that is no stream. An HTTP/1 connection may be idle for as long, too. Default: 30 s.
     pub header_timeout: Duration,
     /// Bytes that one stream may send ahead of what was read. Default: 1 MiB.
     pub stream_window: u32,
@@ -78,6 +81,7 @@ impl Default for Connections {
             requests: 100_000,
             streams: u32::MAX,
             watches: 1_000_000,
+            body_bytes: 256 << 20,
             header_timeout: Duration::from_secs(30),
             stream_window: 1 << 20,
             connection_window: 4 << 20,

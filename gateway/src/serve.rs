@@ -79,7 +79,7 @@ fn begin(client: Client, listeners: Vec<TcpListener>, options: Options) -> Resul
     let addresses = addresses.map_err(|error| refused("a listener", &error))?;
     let http = protocol(&options.connections);
     let gateway = Gateway::new(client, options);
-    let door = Door::new(gateway.clone(), crate::web::routes(&gateway));
+    let door = Door::new(gateway.clone());
     let stopping = gateway.stopping.clone();
     let mut tasks = JoinSet::new();
     for listener in listeners {
