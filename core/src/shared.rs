@@ -23,6 +23,15 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     /// Counts keys that must be like no other.
     pub(crate) unique: AtomicU64,
+    pub(crate) counters: Counters,
+}
+
+/// What is counted outside of the node, since it was started.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Ranges read outside of transactions.
+    pub(crate) reads: AtomicU64,
+    pub(crate) leaders_seen: AtomicU64,
 }
 
 impl Shared {
