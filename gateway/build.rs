@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     json.out_dir(&out);
     json.build(&[".mvccpb", ".authpb", ".etcdserverpb", ".v3lockpb", ".v3electionpb"])?;
     fs::write(Path::new(&out).join("shapes.rs"), shapes::of(&descriptors))?;
+    fs::write(Path::new(&out).join("rpcs.rs"), shapes::rpcs(&descriptors))?;
 
     let mut messages = prost_build::Config::new();
     // The JSON reader finds a message's shape by its name.

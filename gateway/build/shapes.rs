@@ -41,6 +41,33 @@ pub(crate) fn of(descriptors: &FileDescriptorSet) -> String {
     out + "];\n"
 }
 
+/// All calls, by their paths, as Rust.
+pub(crate) fn rpcs(descriptors: &FileDescriptorSet) -> String {
+    let mut rpcs = BTreeMap::new();
+    for file in &descriptors.file {
+        for service in &file.service {
+            let name = format!("{}.{}", file.package(), service.name());
+            for method in &service.method {
+                let kind = match (method.client_streaming(), method.server_streaming()) {
+                    (false, false) => "unary",
+                    (false, true) => "server_stream",
+                    (true, false) => "client_stream",
+                    (true, true) => "bidi_stream",
+                };
+                rpcs.insert(format!("{name}/{}", method.name()), (name.clone(), method.name(), kind));
+            }
+        }
+    }
+    let mut out = "static RPCS: &[Rpc] = &[\n".to_string();
+    for (path, (service, method, kind)) in rpcs {
+        let _ = writeln!(
+            out,
+            "    Rpc {{ path: {path:?}, service: {service:?}, method: {method:?}, kind: {kind:?} }},"
+        );
+    }
+    out + "];\n"
+}
+
 impl<'a> Known<'a> {
     fn take(&mut self, path: &str, messages: &'a [DescriptorProto], enums: &'a [EnumDescriptorProto]) {
         for it in enums {

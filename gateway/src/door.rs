@@ -15,6 +15,7 @@ use tonic::{Code, Status, body::Body};
 use crate::errors::{CLIENT_VERSION, NO_LEADER, TOO_MANY, inbound};
 use crate::gateway::{Gateway, Permit};
 use crate::leash::requires_leader;
+use crate::metrics::Under;
 use crate::pb::etcdserverpb::{
     auth_server::{self, AuthServer},
     cluster_server::{self, ClusterServer},
@@ -23,6 +24,7 @@ use crate::pb::etcdserverpb::{
     maintenance_server::{self, MaintenanceServer},
     watch_server::{self, WatchServer},
 };
+use crate::pb::health::health_server::{self, HealthServer};
 use crate::pb::v3electionpb::election_server::{self, ElectionServer};
 use crate::pb::v3lockpb::lock_server::{self, LockServer};
 use crate::web;
@@ -31,6 +33,8 @@ use crate::web;
 #[derive(Clone)]
 pub(crate) struct Door {
     gateway: Arc<Gateway>,
+    /// Only health and metrics are answered here.
+    is_for_metrics: bool,
 }
 
 impl Gateway {
@@ -49,7 +53,12 @@ impl Gateway {
 
 impl Door {
     pub(crate) fn new(gateway: Arc<Gateway>) -> Door {
-        Door { gateway }
+        Door { gateway, is_for_metrics: false }
+    }
+
+    /// For those who look at the member, and must not touch what is in it.
+    pub(crate) fn for_metrics(gateway: Arc<Gateway>) -> Door {
+        Door { gateway, is_for_metrics: true }
     }
 
     /// Hands a gRPC request to its service.
@@ -72,6 +81,7 @@ impl Door {
             maintenance_server::SERVICE_NAME => to!(MaintenanceServer),
             auth_server::SERVICE_NAME => to!(AuthServer),
             lock_server::SERVICE_NAME => to!(LockServer),
+            health_server::SERVICE_NAME => to!(HealthServer),
             election_server::SERVICE_NAME => to!(ElectionServer),
             unknown => refuse(Status::unimplemented(format!("unknown service {unknown}"))),
         }
@@ -94,15 +104,20 @@ impl hyper::service::Service<Request<Incoming>> for Door {
     type Future = Passage;
 
     fn call(&self, request: Request<Incoming>) -> Passage {
+        let here = self.gateway.clone();
+        if self.is_for_metrics {
+            let answer = async move { Ok(web::answer_metrics(here, request).await) };
+            return Passage { serving: Box::pin(answer), permit: None, path: None, under: None };
+        }
         if !is_grpc(&request) {
-            let here = self.gateway.clone();
             let answer = async move { Ok(web::answer(here, request).await) };
-            return Passage { serving: Box::pin(answer), permit: None, path: None };
+            return Passage { serving: Box::pin(answer), permit: None, path: None, under: None };
         }
         let path = request.uri().path_and_query().cloned();
-        match self.gateway.let_in(request.headers()) {
-            Ok(permit) => Passage { serving: self.serve(request), permit: Some(permit), path },
-            Err(status) => Passage { serving: refuse(status), permit: None, path },
+        let under = Under::begin(&here, request.uri().path().trim_start_matches('/'));
+        match here.let_in(request.headers()) {
+            Ok(permit) => Passage { serving: self.serve(request), permit: Some(permit), path, under },
+            Err(status) => Passage { serving: refuse(status), permit: None, path, under },
         }
     }
 }
@@ -115,6 +130,7 @@ pub(crate) struct Passage {
     permit: Option<Permit>,
     /// Of a gRPC request.
     path: Option<PathAndQuery>,
+    under: Option<Under>,
 }
 
 impl Future for Passage {
@@ -123,11 +139,16 @@ impl Future for Passage {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(self.serving.as_mut().poll(context));
         self.permit = None;
-        let path = self.path.take();
-        Poll::Ready(answer.map(|answer| match path {
+        let (path, under) = (self.path.take(), self.under.take());
+        let answer = answer.map(|answer| match path {
             Some(path) => in_etcds_words(answer, path.path()),
             None => answer,
-        }))
+        });
+        if let (Some(under), Ok(answer)) = (under, &answer) {
+            let code = answer.headers().get(Status::GRPC_STATUS);
+            under.end(code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes())));
+        }
+        Poll::Ready(answer)
     }
 }
 

@@ -1,12 +1,15 @@
 //! What a server is told at its start. What it will never know: the limits on requests, which are the node's own
 //! ([`kvorum_core::config::Limits`]): the gateway asks the node for them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kvorum_core::ids::NodeId;
 
+use crate::metrics::SyncTimes;
+
 /// How a server behaves. The defaults are etcd's where etcd has the option.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Where to listen for clients, each `host:port`; port 0: any that is free, see
     /// [`Server::local_addresses`](crate::Server::local_addresses). Default: `127.0.0.1:2379`.
@@ -17,6 +20,10 @@ pub struct Options {
     pub members: Vec<Member>,
     /// How often a watch that asks for it says how far it is when nothing happens. Default: 10 min.
     pub progress_interval: Duration,
+    /// Whether `/metrics` also says how long calls took (etcd's `--metrics extensive`). Default: no.
+    pub extensive_metrics: bool,
+    /// How long the node's storage takes, for `/metrics`, if somebody counts it. Default: nobody does.
+    pub sync_times: Option<Arc<SyncTimes>>,
     /// What connections may do.
     pub connections: Connections,
 }
@@ -69,6 +76,8 @@ impl Default for Options {
             name: "default".into(),
             members: Vec::new(),
             progress_interval: Duration::from_secs(600),
+            extensive_metrics: false,
+            sync_times: None,
             connections: Connections::default(),
         }
     }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use http::header::{CONTENT_TYPE, HeaderName, LOCATION, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{Full, StreamBody};
 use hyper::body::Frame;
@@ -44,6 +44,25 @@ pub(crate) fn text(code: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     response
 }
 
+/// The same as etcd says it where it says it briefly.
+pub(crate) fn text_alone(text: &'static str) -> Response<Body> {
+    let mut response = with(StatusCode::OK, Bytes::from_static(text.as_bytes()));
+    response.headers_mut().insert(CONTENT_TYPE, TEXT);
+    response
+}
+
+pub(crate) fn json(json: String) -> Response<Body> {
+    let mut response = with(StatusCode::OK, json.into());
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
+pub(crate) fn only_get() -> Response<Body> {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+    response
+}
+
 pub(crate) fn no_page() -> Response<Body> {
     text(StatusCode::NOT_FOUND, "404 page not found\n")
 }
@@ -66,6 +85,8 @@ pub(crate) fn refused(status: &Status) -> Response<Body> {
     let (code, message) = (i32::from(status.code()), json!(status.message()));
     let json = format!(r#"{{"error":{message},"code":{code},"message":{message}}}"#);
     let mut response = with(http_code(status), json.into());
+    // For whoever counts.
+    response.extensions_mut().insert(status.code());
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
 }

@@ -4,17 +4,19 @@
 mod answer;
 mod ask;
 mod body;
+mod health;
 mod json;
 mod metadata;
+mod metrics;
 mod routes;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 use tonic::body::Body;
 
-use crate::gateway::Gateway;
+use crate::gateway::{ETCD_VERSION, Gateway};
 
 /// Answers a request.
 pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
@@ -39,8 +41,37 @@ async fn dispatch(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response
     }
     match path.strip_prefix("/v3/") {
         Some(rpc) => routes::serve(gateway, rpc, request).await,
-        None => answer::no_page(),
+        None => page(&gateway, request.method(), request.uri()).await,
     }
+}
+
+/// What is not etcd's JSON API.
+async fn page(gateway: &Gateway, method: &Method, uri: &Uri) -> Response<Body> {
+    let is_get = method == Method::GET;
+    match uri.path() {
+        "/metrics" => metrics::serve(gateway),
+        "/version" | "/health" if !is_get => answer::only_get(),
+        "/version" => version(),
+        "/health" => health::health(gateway, uri).await,
+        _ => match health::checks(gateway, uri, is_get).await {
+            Some(response) => response,
+            None => answer::no_page(),
+        },
+    }
+}
+
+/// What is answered where only health and metrics are (`--listen-metrics-urls`).
+pub(crate) async fn answer_metrics(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
+    match request.uri().path() {
+        "/version" => answer::no_page(),
+        _ => page(&gateway, request.method(), request.uri()).await,
+    }
+}
+
+/// Some clients ask this first, and ask for what that version can.
+fn version() -> Response<Body> {
+    let (major_minor, _) = ETCD_VERSION.rsplit_once('.').unwrap_or((ETCD_VERSION, ""));
+    answer::json(format!("{{\"etcdserver\":\"{ETCD_VERSION}\",\"etcdcluster\":\"{major_minor}.0\"}}"))
 }
 
 /// As etcd does unless it is told otherwise (`--cors`).

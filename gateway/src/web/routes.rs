@@ -2,17 +2,19 @@
 //! one of any. What it will never know: how a message is read or written.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, StdError};
+use tonic::{Code, Status};
 
 use super::ask::Ask;
 use super::body::Values;
 use super::{answer, metadata};
 use crate::gateway::Gateway;
+use crate::metrics::Under;
 use crate::pb::etcdserverpb::{
     auth_server::Auth, cluster_server::Cluster, kv_server::Kv, lease_server::Lease,
     maintenance_server::Maintenance,
@@ -70,67 +72,75 @@ macro_rules! both {
     };
 }
 
-/// Behind `/v3/`.
-const ROUTES: &[(&str, Route)] = &[
-    ("kv/range", unary!(Kv::range)),
-    ("kv/put", unary!(Kv::put)),
-    ("kv/deleterange", unary!(Kv::delete_range)),
-    ("kv/txn", unary!(Kv::txn)),
-    ("kv/compaction", unary!(Kv::compact)),
-    ("watch", both!(watches)),
-    ("lease/grant", unary!(Lease::lease_grant)),
-    ("lease/revoke", unary!(Lease::lease_revoke)),
-    ("kv/lease/revoke", unary!(Lease::lease_revoke)),
-    ("lease/keepalive", both!(renewals)),
-    ("lease/timetolive", unary!(Lease::lease_time_to_live)),
-    ("kv/lease/timetolive", unary!(Lease::lease_time_to_live)),
-    ("lease/leases", unary!(Lease::lease_leases)),
-    ("kv/lease/leases", unary!(Lease::lease_leases)),
-    ("cluster/member/add", unary!(Cluster::member_add)),
-    ("cluster/member/remove", unary!(Cluster::member_remove)),
-    ("cluster/member/update", unary!(Cluster::member_update)),
-    ("cluster/member/list", unary!(Cluster::member_list)),
-    ("cluster/member/promote", unary!(Cluster::member_promote)),
-    ("maintenance/alarm", unary!(Maintenance::alarm)),
-    ("maintenance/status", unary!(Maintenance::status)),
-    ("maintenance/defragment", unary!(Maintenance::defragment)),
-    ("maintenance/hash", unary!(Maintenance::hash)),
-    ("maintenance/hashkv", unary!(Maintenance::hash_kv)),
-    ("maintenance/snapshot", stream!(Maintenance::snapshot)),
-    ("maintenance/transfer-leadership", unary!(Maintenance::move_leader)),
-    ("maintenance/downgrade", unary!(Maintenance::downgrade)),
-    ("auth/enable", unary!(Auth::auth_enable)),
-    ("auth/disable", unary!(Auth::auth_disable)),
-    ("auth/status", unary!(Auth::auth_status)),
-    ("auth/authenticate", unary!(Auth::authenticate)),
-    ("auth/user/add", unary!(Auth::user_add)),
-    ("auth/user/get", unary!(Auth::user_get)),
-    ("auth/user/list", unary!(Auth::user_list)),
-    ("auth/user/delete", unary!(Auth::user_delete)),
-    ("auth/user/changepw", unary!(Auth::user_change_password)),
-    ("auth/user/grant", unary!(Auth::user_grant_role)),
-    ("auth/user/revoke", unary!(Auth::user_revoke_role)),
-    ("auth/role/add", unary!(Auth::role_add)),
-    ("auth/role/get", unary!(Auth::role_get)),
-    ("auth/role/list", unary!(Auth::role_list)),
-    ("auth/role/delete", unary!(Auth::role_delete)),
-    ("auth/role/grant", unary!(Auth::role_grant_permission)),
-    ("auth/role/revoke", unary!(Auth::role_revoke_permission)),
-    ("lock/lock", unary!(Lock::lock)),
-    ("lock/unlock", unary!(Lock::unlock)),
-    ("election/campaign", unary!(Election::campaign)),
-    ("election/proclaim", unary!(Election::proclaim)),
-    ("election/leader", unary!(Election::leader)),
-    ("election/observe", stream!(Election::observe)),
-    ("election/resign", unary!(Election::resign)),
+/// What stands behind `/v3/`, the call that it is, and how it is served.
+#[rustfmt::skip]
+const ROUTES: &[(&str, &str, Route)] = &[
+    ("kv/range", "etcdserverpb.KV/Range", unary!(Kv::range)),
+    ("kv/put", "etcdserverpb.KV/Put", unary!(Kv::put)),
+    ("kv/deleterange", "etcdserverpb.KV/DeleteRange", unary!(Kv::delete_range)),
+    ("kv/txn", "etcdserverpb.KV/Txn", unary!(Kv::txn)),
+    ("kv/compaction", "etcdserverpb.KV/Compact", unary!(Kv::compact)),
+    ("watch", "etcdserverpb.Watch/Watch", both!(watches)),
+    ("lease/grant", "etcdserverpb.Lease/LeaseGrant", unary!(Lease::lease_grant)),
+    ("lease/revoke", "etcdserverpb.Lease/LeaseRevoke", unary!(Lease::lease_revoke)),
+    ("kv/lease/revoke", "etcdserverpb.Lease/LeaseRevoke", unary!(Lease::lease_revoke)),
+    ("lease/keepalive", "etcdserverpb.Lease/LeaseKeepAlive", both!(renewals)),
+    ("lease/timetolive", "etcdserverpb.Lease/LeaseTimeToLive", unary!(Lease::lease_time_to_live)),
+    ("kv/lease/timetolive", "etcdserverpb.Lease/LeaseTimeToLive", unary!(Lease::lease_time_to_live)),
+    ("lease/leases", "etcdserverpb.Lease/LeaseLeases", unary!(Lease::lease_leases)),
+    ("kv/lease/leases", "etcdserverpb.Lease/LeaseLeases", unary!(Lease::lease_leases)),
+    ("cluster/member/add", "etcdserverpb.Cluster/MemberAdd", unary!(Cluster::member_add)),
+    ("cluster/member/remove", "etcdserverpb.Cluster/MemberRemove", unary!(Cluster::member_remove)),
+    ("cluster/member/update", "etcdserverpb.Cluster/MemberUpdate", unary!(Cluster::member_update)),
+    ("cluster/member/list", "etcdserverpb.Cluster/MemberList", unary!(Cluster::member_list)),
+    ("cluster/member/promote", "etcdserverpb.Cluster/MemberPromote", unary!(Cluster::member_promote)),
+    ("maintenance/alarm", "etcdserverpb.Maintenance/Alarm", unary!(Maintenance::alarm)),
+    ("maintenance/status", "etcdserverpb.Maintenance/Status", unary!(Maintenance::status)),
+    ("maintenance/defragment", "etcdserverpb.Maintenance/Defragment", unary!(Maintenance::defragment)),
+    ("maintenance/hash", "etcdserverpb.Maintenance/Hash", unary!(Maintenance::hash)),
+    ("maintenance/hashkv", "etcdserverpb.Maintenance/HashKV", unary!(Maintenance::hash_kv)),
+    ("maintenance/snapshot", "etcdserverpb.Maintenance/Snapshot", stream!(Maintenance::snapshot)),
+    ("maintenance/transfer-leadership", "etcdserverpb.Maintenance/MoveLeader", unary!(Maintenance::move_leader)),
+    ("maintenance/downgrade", "etcdserverpb.Maintenance/Downgrade", unary!(Maintenance::downgrade)),
+    ("auth/enable", "etcdserverpb.Auth/AuthEnable", unary!(Auth::auth_enable)),
+    ("auth/disable", "etcdserverpb.Auth/AuthDisable", unary!(Auth::auth_disable)),
+    ("auth/status", "etcdserverpb.Auth/AuthStatus", unary!(Auth::auth_status)),
+    ("auth/authenticate", "etcdserverpb.Auth/Authenticate", unary!(Auth::authenticate)),
+    ("auth/user/add", "etcdserverpb.Auth/UserAdd", unary!(Auth::user_add)),
+    ("auth/user/get", "etcdserverpb.Auth/UserGet", unary!(Auth::user_get)),
+    ("auth/user/list", "etcdserverpb.Auth/UserList", unary!(Auth::user_list)),
+    ("auth/user/delete", "etcdserverpb.Auth/UserDelete", unary!(Auth::user_delete)),
+    ("auth/user/changepw", "etcdserverpb.Auth/UserChangePassword", unary!(Auth::user_change_password)),
+    ("auth/user/grant", "etcdserverpb.Auth/UserGrantRole", unary!(Auth::user_grant_role)),
+    ("auth/user/revoke", "etcdserverpb.Auth/UserRevokeRole", unary!(Auth::user_revoke_role)),
+    ("auth/role/add", "etcdserverpb.Auth/RoleAdd", unary!(Auth::role_add)),
+    ("auth/role/get", "etcdserverpb.Auth/RoleGet", unary!(Auth::role_get)),
+    ("auth/role/list", "etcdserverpb.Auth/RoleList", unary!(Auth::role_list)),
+    ("auth/role/delete", "etcdserverpb.Auth/RoleDelete", unary!(Auth::role_delete)),
+    ("auth/role/grant", "etcdserverpb.Auth/RoleGrantPermission", unary!(Auth::role_grant_permission)),
+    ("auth/role/revoke", "etcdserverpb.Auth/RoleRevokePermission", unary!(Auth::role_revoke_permission)),
+    ("lock/lock", "v3lockpb.Lock/Lock", unary!(Lock::lock)),
+    ("lock/unlock", "v3lockpb.Lock/Unlock", unary!(Lock::unlock)),
+    ("election/campaign", "v3electionpb.Election/Campaign", unary!(Election::campaign)),
+    ("election/proclaim", "v3electionpb.Election/Proclaim", unary!(Election::proclaim)),
+    ("election/leader", "v3electionpb.Election/Leader", unary!(Election::leader)),
+    ("election/observe", "v3electionpb.Election/Observe", stream!(Election::observe)),
+    ("election/resign", "v3electionpb.Election/Resign", unary!(Election::resign)),
 ];
 
 /// Answers what was asked at `/v3/…`.
 pub(crate) async fn serve(gateway: Arc<Gateway>, rpc: &str, request: Request<Incoming>) -> Response<Body> {
-    let answered = match ROUTES.iter().find(|(path, _)| *path == rpc) {
+    let answered = match ROUTES.iter().find(|(path, ..)| *path == rpc) {
         None => Err(Status::not_found("Not Found")),
         Some(_) if request.method() != Method::POST => Err(Status::unimplemented("Method Not Allowed")),
-        Some((_, route)) => call(gateway, *route, request).await,
+        Some((_, rpc, route)) => {
+            let under = Under::begin(&gateway, rpc);
+            let answered = call(gateway, *route, request).await;
+            if let Some(under) = under {
+                under.end(code_of(&answered));
+            }
+            answered
+        }
     };
     answered.unwrap_or_else(|status| answer::refused(&status))
 }
@@ -147,9 +157,21 @@ async fn call(
     let answer = route(Ask { gateway, metadata, values, _permit });
     let answer = match timeout {
         None => answer.await,
-        Some(limit) => tokio::time::timeout(limit, answer)
-            .await
-            .map_err(|_| Status::deadline_exceeded("context deadline exceeded"))?,
+        // The runtime's clock is too coarse for what is over already.
+        Some(limit) if limit < Duration::from_micros(1) => return Err(late()),
+        Some(limit) => tokio::time::timeout(limit, answer).await.map_err(|_| late())?,
     };
     answer.map_err(|error| Status::internal(error.to_string()))
+}
+
+fn late() -> Status {
+    Status::deadline_exceeded("context deadline exceeded")
+}
+
+/// What a call came to: what a service refuses stands in the answer.
+fn code_of(answered: &Result<Response<Body>, Status>) -> Code {
+    match answered {
+        Ok(answer) => answer.extensions().get::<Code>().copied().unwrap_or(Code::Ok),
+        Err(status) => status.code(),
+    }
 }

@@ -2,7 +2,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../odd/etcd.rs"]
+mod etcd;
 mod golden;
 mod http;
+mod odd;
 mod plain;
 mod watch;
