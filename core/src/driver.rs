@@ -82,14 +82,18 @@ impl Driver {
         disk: Sender<DiskJob>,
         mail: Sender<Mail>,
     ) -> Driver {
+        let view = node.view();
+        let counters = Counters::default();
+        // A member that is alone leads before its first turn.
+        counters.leaders_seen.store(u64::from(view.leader != 0), Ordering::Relaxed);
         let shared = Arc::new(Shared {
             config: node.config().clone(),
             identity: *node.identity(),
             state: node.state().clone(),
-            view: Mutex::new(node.view()),
+            view: Mutex::new(view),
             hub: Hub::default(),
             unique: AtomicU64::new(1),
-            counters: Counters::default(),
+            counters,
         });
         Driver {
             node,

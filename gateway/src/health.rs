@@ -2,6 +2,7 @@
 //! HTTP.
 
 use futures_util::{StreamExt, stream};
+use kvorum_core::node::Role;
 use kvorum_core::request::RangeRequest;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
@@ -54,7 +55,7 @@ impl Gateway {
 
     /// Reads something, as any client would.
     pub(crate) async fn can_read(&self, serializable: bool) -> Result<(), String> {
-        if self.client.status().raft.halted.is_some() {
+        if self.client.status().raft.role == Role::Ended {
             return Err(crate::errors::STOPPED.1.into_owned());
         }
         let probe = RangeRequest { serializable, ..RangeRequest::key([0]) }.counting();

@@ -5,7 +5,10 @@ mod common;
 #[path = "../odd/etcd.rs"]
 mod etcd;
 mod golden;
+mod health;
 mod http;
+mod limits;
+mod metrics;
 mod odd;
 mod plain;
 mod watch;
