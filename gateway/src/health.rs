@@ -3,6 +3,7 @@
 
 use futures_util::{StreamExt, stream};
 use kvorum_core::node::Role;
+use kvorum_core::planted;
 use kvorum_core::request::RangeRequest;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
@@ -47,7 +48,7 @@ impl Gateway {
                 Some(_) => Err("alarm activated: CORRUPT".into()),
             },
             Check::SerializableRead => self.can_read(true).await,
-            Check::LinearizableRead => self.can_read(false).await,
+            Check::LinearizableRead => self.can_read(planted!("ready_without_a_leader")).await,
             // There are no learners.
             Check::NonLearner => Ok(()),
         }

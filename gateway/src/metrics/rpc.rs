@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use kvorum_core::planted;
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -159,7 +160,7 @@ impl Under {
 
 impl Drop for Under {
     fn drop(&mut self) {
-        if !self.is_over {
+        if !self.is_over && !planted!("given_up_calls_uncounted") {
             self.count(Code::Cancelled);
         }
     }

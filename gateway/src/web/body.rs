@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::Stream;
 use hyper::body::{Body, Incoming};
+use kvorum_core::planted;
 use tonic::Status;
 
 use super::json::{Progress, Scan};
@@ -68,6 +69,7 @@ impl Values {
     fn take(&mut self) -> Vec<u8> {
         self.scan = Scan::default();
         let behind = self.held.bytes.split_off(std::mem::take(&mut self.scanned));
+        let behind = if planted!("json_forgets_the_rest") { Vec::new() } else { behind };
         std::mem::replace(&mut self.held.bytes, behind)
     }
 
@@ -124,14 +126,15 @@ impl Held {
 
     fn take_in(&mut self, data: &[u8]) -> Result<(), Status> {
         let size = self.bytes.len() + data.len();
-        if size > self.limit() {
+        if size > self.limit() && !planted!("json_body_without_bound") {
             return Err(too_large(size, self.gateway.message_limit()));
         }
         // What is decoded from it is counted with it until the next comes in.
         let more = size.saturating_sub(self.counted);
         let others = self.gateway.held.fetch_add(more, Ordering::Relaxed);
         self.counted += more;
-        if others.saturating_add(more) > self.gateway.options.connections.body_bytes {
+        let room = self.gateway.options.connections.body_bytes;
+        if others.saturating_add(more) > room && !planted!("json_bodies_uncounted") {
             return Err(TOO_MANY.into());
         }
         self.bytes.extend_from_slice(data);

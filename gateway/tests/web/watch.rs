@@ -108,3 +108,52 @@ async fn a_watch_that_is_cut_off_by_its_client_is_gone() {
     // The server waits for whatever is under way; a watch that nobody reads would be waited for in vain.
     crate::common::soon("the stop", gate.server.stop(LONG)).await;
 }
+
+/// Where etcd hangs: it neither answers nor reads on.
+#[tokio::test]
+async fn what_is_no_request_ends_a_stream_with_an_error() {
+    let gate = one().await;
+    let address = gate.server.local_addresses()[0];
+    for (path, body, said) in [
+        ("/watch", "x", "invalid character 'x' looking for beginning of value"),
+        (
+            "/watch",
+            "{\"create_request\":{\"key\":5}}",
+            "proto: (line 1:26): invalid value for bytes field key: 5",
+        ),
+        ("/lease/keepalive", "[]", "proto: syntax error (line 1:1): unexpected token ["),
+        ("/lease/keepalive", "{", "unexpected EOF"),
+    ] {
+        let (status, body) = post(address, path, body).await;
+        assert_eq!((status, plain(&body)), (400, plain(&format!("{{\"code\":3,\"message\":\"{said}\"}}"))));
+    }
+    // Behind the first answer it is a line of the stream, with the fields that etcd's releases and newer builds have.
+    let body = "{\"create_request\":{}} {\"create_request\":{\"key\":5}}";
+    let mut lines = Lines::open(address, "POST /v3/watch", &[], body, true).await;
+    assert!(lines.next(LONG).await.unwrap().contains("\"created\":true"));
+    assert_eq!(
+        lines.next(LONG).await.unwrap(),
+        "{\"error\":{\"grpc_code\":3,\"http_code\":400,\"message\":\"proto: (line 1:26): invalid value for bytes field key: 5\",\
+         \"http_status\":\"Bad Request\",\"code\":3}}"
+    );
+    assert_eq!(lines.next(LONG).await, None);
+}
+
+#[tokio::test]
+async fn leaders_are_observed_line_by_line() {
+    let gate = one().await;
+    let address = gate.server.local_addresses()[0];
+    let mut lines =
+        Lines::open(address, "POST /v3/election/observe", &[], "{\"name\":\"ZQ==\"}", false).await;
+    for value in ["MQ==", "Mg=="] {
+        let campaign = format!("/election/campaign {{\"name\":\"ZQ==\",\"value\":\"{value}\"}}");
+        do_it(address, &campaign).await;
+        let line = lines.next(LONG).await.unwrap();
+        assert!(
+            line.starts_with("{\"result\":{\"header\":{") && line.contains(&format!("\"value\":\"{value}\"")),
+            "{line}"
+        );
+        let delete = "/kv/deleterange {\"key\":\"ZS8=\",\"range_end\":\"ZTA=\"}";
+        do_it(address, delete).await;
+    }
+}
