@@ -207,7 +207,7 @@ impl Client {
         if planted!("keeper_begins_with_answer") {
             return Ok(self.keep(granted.id, granted.ttl));
         }
-        keeper.granted(granted);
+        keeper.granted(granted, self.shared.now());
         Ok(Lease::new(self.clone(), granted, keeper))
     }
 

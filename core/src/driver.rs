@@ -93,6 +93,7 @@ impl Driver {
             view: Mutex::new(view),
             hub: Hub::default(),
             unique: AtomicU64::new(1),
+            turned: AtomicU64::new(0),
             counters,
         });
         Driver {
@@ -121,6 +122,7 @@ impl Driver {
     /// One round: deals with the mail, lets time pass, does what the node wants. Answers when it wants to be
     /// called again if no mail comes before.
     pub fn turn(&mut self, now: Time, mail: impl Iterator<Item = Mail>) -> Time {
+        self.shared.turn(now);
         for mail in mail {
             self.take_in(now, mail);
         }

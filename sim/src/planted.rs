@@ -142,6 +142,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::B,
     },
     Plant {
+        name: "starts_not_counted",
+        twin: "seed 4093",
+        does: "After a restart, only the entries of the log count for when an image is due.",
+        file: "core/src/node/upkeep.rs",
+        expected: Expected::Test {
+            target: "historic::durability::kvorum_4093_a_log_that_grows_by_starts_is_bounded_too",
+            because: "needs a node that is started a dozen times within a minute and hears of few entries",
+        },
+        class: Class::C,
+    },
+    Plant {
         name: "older_image_forgets",
         twin: "seed 9071",
         does: "An older image stands in for a damaged one although the log ends before that.",
@@ -289,6 +300,17 @@ pub const PLANTS: &[Plant] = &[
         does: "A repeated question for a read index has the old one's context.",
         file: "core/src/node/read.rs",
         expected: Expected::Checkers(&[Checker::History]),
+        class: Class::C,
+    },
+    Plant {
+        name: "take_repeated_question",
+        twin: "seed 13203",
+        does: "A question for a read index that comes again is asked again, and old answers to it prove newer reads.",
+        file: "core/src/node/guard.rs",
+        expected: Expected::Test {
+            target: "historic::reads::kvorum_13203_a_question_that_comes_again_proves_nothing",
+            because: "needs a leader that nobody reaches but old packets, and a client that reads from it just then",
+        },
         class: Class::C,
     },
     Plant {
@@ -562,6 +584,17 @@ pub const PLANTS: &[Plant] = &[
         expected: Expected::Test {
             target: "historic::clients::f1_a_holder_that_hears_late_of_its_lease_does_not_believe_in_it_longer",
             because: "the grant must be heard of late, and the first renewal too: one seed in some thousands (2512)",
+        },
+        class: Class::C,
+    },
+    Plant {
+        name: "late_grant_is_believed",
+        twin: "seed 6852",
+        does: "A lease whose grant was answered after its time was over is believed in until the driver's next turn.",
+        file: "core/src/lease.rs",
+        expected: Expected::Test {
+            target: "core::lease::tests::a_lease_whose_grant_is_answered_too_late_is_lost_at_once",
+            because: "needs a grant that is under way for longer than its lease lives, and a look in between two turns",
         },
         class: Class::C,
     },

@@ -66,6 +66,8 @@ pub struct Glance {
     pub revision: Revision,
     pub compacted: Revision,
     pub waiting: usize,
+    /// How many rounds of reads got no answer, and were asked for again.
+    pub reads_asked_again: u64,
     pub has_halted: bool,
     pub no_space: bool,
 }
@@ -87,6 +89,7 @@ impl Node {
             revision: state.revision(),
             compacted: state.compacted(),
             waiting: self.waiting(),
+            reads_asked_again: self.reads.asked_again(),
             has_halted: self.halted.is_some(),
             no_space: state.no_space(),
         }
