@@ -33,6 +33,7 @@ const CORE: &[&str] = &[
     "stats",
     "watch",
     "lease",
+    "export",
     "client",
     "sugar",
     "lock",

@@ -11,6 +11,7 @@ use crate::check::{check_range, check_txn};
 use crate::command::{CloseSession, NoSpace, Op, OpenSession, Response};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::export::Export;
 use crate::ids::{LeaseId, NodeId, Revision, SessionId, Term};
 use crate::lease::{Granted, Keep, Keeper, Lease};
 use crate::mail::{Mail, ReplySender};
@@ -19,7 +20,7 @@ use crate::reply::Answer;
 use crate::request::*;
 use crate::session::Session;
 use crate::shared::Shared;
-use crate::state::Piece;
+use crate::state::{Piece, Scope};
 use crate::stats::Stats;
 use crate::status::Status;
 use crate::watch::Watch;
@@ -361,6 +362,15 @@ impl Client {
         let gone = ErrorKind::Stopped;
         let if_gone = if is_write { Error::unknown(gone) } else { gone.into() };
         self.ask(request, if_gone, Ok)
+    }
+
+    /// Walks over every version of every key that this node holds, as of now and without asking anybody: see [`Export`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Compacted`] and [`ErrorKind::FutureRevision`], for [`Scope::Hashed`].
+    pub fn export(&self, scope: Scope) -> Result<Export> {
+        Export::new(self.shared.clone(), scope)
     }
 
     /// What this node was told at its start: its limits and times, for whoever stands between it and others.

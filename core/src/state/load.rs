@@ -15,7 +15,7 @@ use super::record::{History, Place, Record};
 use super::session::Session;
 use super::store::{FIRST_REVISION, NEVER_COMPACTED};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{ClusterId, SessionId};
+use crate::ids::{ClusterId, Revision, SessionId};
 use crate::storage::{ImageMeta, LogPosition};
 
 /// An image being read: [`feed`](ImageLoader::feed) it every chunk in order, then
@@ -39,10 +39,10 @@ pub struct ImageLoader {
 }
 
 /// Why an image is refused.
-type Reason = &'static str;
+pub(super) type Reason = &'static str;
 
 /// What comes of a check.
-type Checked<T = ()> = std::result::Result<T, Reason>;
+pub(super) type Checked<T = ()> = std::result::Result<T, Reason>;
 
 impl ImageLoader {
     /// For an image of this cluster.
@@ -278,7 +278,8 @@ impl ImageLoader {
         ensure(self.stage == 6 && self.rest.is_empty(), "the image is not whole")?;
         self.finish_key()?;
         self.close_session();
-        let log = self.log()?;
+        let store = &self.state.store;
+        let log = log_of(store.compacted, store.revision, &mut self.changes)?;
         let State { store, leases, applied, hash, .. } = &mut self.state;
         store.log = log;
         store.sweep = Sweep::finished(store.compacted);
@@ -295,35 +296,48 @@ impl ImageLoader {
         }
         Ok(())
     }
+}
 
-    /// The log of revisions, from the versions that it holds. Every revision must be there, whole.
-    fn log(&mut self) -> Checked<Log> {
-        let store = &self.state.store;
-        let first = store.compacted.max(FIRST_REVISION + 1);
-        let mut log = Log::new(first);
-        let mut revision = first;
-        let mut records = Vec::new();
-        self.changes.sort_unstable_by_key(|(record, _)| record.position());
-        for (record, before) in self.changes.drain(..) {
-            if record.modified != revision && !records.is_empty() {
-                log.push(&mut records);
-                revision += 1;
-            }
-            let next = record.modified == revision && record.sub as usize == records.len();
-            ensure(next, "a change is missing")?;
-            if records.is_empty() {
-                log.begin();
-            }
-            log.note(before.as_deref(), &record);
-            records.push(record);
-        }
-        if !records.is_empty() {
-            log.push(&mut records);
+/// The log of revisions, from the versions that it holds, which are drained. Every revision must be there, whole; but
+/// of the compaction's own, an older etcd's compaction may have taken a part (see `rebuild`).
+pub(super) fn log_of(
+    compacted: Revision,
+    newest: Revision,
+    changes: &mut Vec<(Arc<Record>, Option<Arc<Record>>)>,
+) -> Checked<Log> {
+    let first = compacted.max(FIRST_REVISION + 1);
+    let mut log = Log::new(first);
+    let mut revision = first;
+    let mut records: Vec<Arc<Record>> = Vec::new();
+    changes.sort_unstable_by_key(|(record, _)| record.position());
+    for (record, before) in changes.drain(..) {
+        let may_be_empty = revision == compacted;
+        if record.modified != revision && (!records.is_empty() || may_be_empty) {
+            end_revision(&mut log, &mut records);
             revision += 1;
         }
-        ensure(revision == store.revision + 1, "a revision is missing")?;
-        Ok(log)
+        let has_all = record.sub as usize == records.len()
+            || record.modified == compacted && records.last().is_none_or(|last| last.sub < record.sub);
+        ensure(record.modified == revision && has_all, "a change is missing")?;
+        if records.is_empty() {
+            log.begin();
+        }
+        log.note(before.as_deref(), &record);
+        records.push(record);
     }
+    if !records.is_empty() || revision == compacted {
+        end_revision(&mut log, &mut records);
+        revision += 1;
+    }
+    ensure(revision == newest + 1, "a revision is missing")?;
+    Ok(log)
+}
+
+fn end_revision(log: &mut Log, records: &mut Vec<Arc<Record>>) {
+    if records.is_empty() {
+        log.begin();
+    }
+    log.push(records);
 }
 
 /// The length of the delimiter at the front, and of what follows it; `None` if more bytes are needed.

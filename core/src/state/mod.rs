@@ -16,6 +16,7 @@
 //! | `compact` | compaction, at once for readers and in steps for memory |
 //! | `watch`, `index` | watches and who is woken by what |
 //! | `image`, `load`, `frame` | the state as a stream of chunks, and back |
+//! | `walk`, `rebuild` | all versions in the order of revisions, and a state from such |
 //! | `hash`, `answer` | the hash chain; answers as bytes |
 
 mod answer;
@@ -30,11 +31,13 @@ mod lease;
 mod load;
 mod log;
 mod range;
+mod rebuild;
 mod record;
 mod session;
 mod store;
 mod tally;
 mod txn;
+mod walk;
 mod watch;
 
 #[cfg(test)]
@@ -43,7 +46,9 @@ mod tests;
 pub use image::ImageCut;
 pub use load::ImageLoader;
 pub use range::Piece;
+pub use rebuild::{Foreign, Rebuild, Rebuilt};
 pub use tally::Tally;
+pub use walk::{Facts, Scope, Step, Version, Walk};
 pub use watch::{Pulled, WatchCursor, WatcherId};
 
 use std::collections::BTreeMap;

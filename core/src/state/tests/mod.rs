@@ -4,8 +4,10 @@ mod compact;
 mod image;
 mod kv;
 mod lease;
+mod rebuild;
 mod session;
 mod txn;
+mod walk;
 mod watch;
 
 use bytes::Bytes;
