@@ -26,6 +26,15 @@ pub(crate) struct Shared {
     pub(crate) unique: AtomicU64,
     /// When the driver's newest turn began, in nanoseconds of its clock.
     pub(crate) turned: AtomicU64,
+    pub(crate) counters: Counters,
+}
+
+/// What is counted outside of the node, since it was started.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Ranges read outside of transactions.
+    pub(crate) reads: AtomicU64,
+    pub(crate) leaders_seen: AtomicU64,
 }
 
 impl Shared {

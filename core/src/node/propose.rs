@@ -243,6 +243,7 @@ impl Node {
                 let error = ErrorKind::Overloaded;
                 let is_unknown = waiting.may_have_happened;
                 let error = if is_unknown { Error::unknown(error) } else { error.into() };
+                self.failed += 1;
                 self.reply(waiting.token, Err(error));
             }
         }
@@ -251,6 +252,7 @@ impl Node {
     /// Part of the log was skipped: nobody here can tell what became of what was under way.
     pub(super) fn fail_skipped(&mut self) {
         for waiting in self.pending.log_skipped() {
+            self.failed += 1;
             self.reply(waiting.token, Err(Error::unknown(ErrorKind::LeaderChanged)));
         }
     }
@@ -259,6 +261,7 @@ impl Node {
     pub(super) fn expire_waiting(&mut self) {
         let reason = if self.raft.raft.leader_id == 0 { ErrorKind::NoLeader } else { ErrorKind::Timeout };
         for waiting in self.pending.expired(self.now) {
+            self.failed += 1;
             let unknown = Error::unknown(ErrorKind::Timeout);
             let error = if waiting.may_happen() { unknown } else { reason.clone().into() };
             self.reply(waiting.token, Err(error));

@@ -81,6 +81,7 @@ impl Node {
             outputs: VecDeque::new(),
             is_dirty: true,
             halted: None,
+            failed: 0,
             received: None,
             unsent_images: Vec::new(),
             led: super::Led::default(),

@@ -33,6 +33,7 @@ mod range;
 mod record;
 mod session;
 mod store;
+mod tally;
 mod txn;
 mod watch;
 
@@ -42,6 +43,7 @@ mod tests;
 pub use image::ImageCut;
 pub use load::ImageLoader;
 pub use range::Piece;
+pub use tally::Tally;
 pub use watch::{Pulled, WatchCursor, WatcherId};
 
 use std::collections::BTreeMap;
@@ -75,6 +77,7 @@ pub struct State {
     pin: Arc<()>,
     /// Kept from entry to entry, so that applying does not allocate.
     scratch: Vec<u8>,
+    tally: Tally,
 }
 
 /// What applying one entry came to.
@@ -153,6 +156,7 @@ impl State {
             watches: watch::Watches::new(),
             pin: Arc::new(()),
             scratch: Vec::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -206,6 +210,11 @@ impl State {
         self.members.get(&node).copied()
     }
 
+    /// What was done to it here, since it was made.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
     /// Replaces the content by that of a state loaded from an image, which must be newer. The watches that
     /// are open go on exactly where they were; those for which the image has not enough history end with
     /// [`crate::ErrorKind::Compacted`]. Images being taken are thereby invalid.
@@ -219,6 +228,7 @@ impl State {
                 .for_each(|(key, history)| _ = self.store.keys.entry(key).or_insert(history));
         }
         self.watches = old.watches;
+        self.tally = old.tally;
         let before = if planted!("replay_after_image") { 1 } else { before };
         if !planted!("image_passes_watches_by") {
             self.watches.resume_behind(before, self.store.revision);

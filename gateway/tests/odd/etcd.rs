@@ -1,6 +1,6 @@
 //! A real etcd, where there is one.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,8 +10,10 @@ use tonic::transport::{Channel, Endpoint};
 const VERSION: &str = "etcd Version: 3.5.30";
 
 /// Runs until it is dropped.
+#[allow(dead_code)]
 pub(crate) struct Etcd {
     pub(crate) channel: Channel,
+    pub(crate) address: SocketAddr,
     process: Child,
     data: PathBuf,
 }
@@ -27,7 +29,8 @@ impl Drop for Etcd {
 /// Starts one with nothing in it; or says why there is none.
 pub(crate) async fn start() -> Result<Etcd, String> {
     let binary = find()?;
-    let [client, peer] = [free_port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let [client, peer] = [address.port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
     let data = std::env::temp_dir().join(format!("kvorum-odd-{}", std::process::id()));
     let process = Command::new(&binary)
         .args(["--name", "m", "--log-level", "fatal", "--unsafe-no-fsync", "--data-dir"])
@@ -39,7 +42,7 @@ pub(crate) async fn start() -> Result<Etcd, String> {
         .spawn()
         .map_err(|error| format!("{} does not start: {error}", binary.display()))?;
     let channel = Endpoint::from_shared(client).unwrap().connect_lazy();
-    let etcd = Etcd { channel, process, data };
+    let etcd = Etcd { channel, address, process, data };
     for _ in 0..200 {
         let mut kv = crate::common::KvClient::new(etcd.channel.clone());
         if kv.range(crate::common::get("ready?")).await.is_ok() {
