@@ -53,7 +53,8 @@ pub(crate) async fn start() -> Result<Etcd, String> {
     Err(format!("{} does not answer", binary.display()))
 }
 
-fn find() -> Result<PathBuf, String> {
+#[allow(dead_code)]
+pub(crate) fn find() -> Result<PathBuf, String> {
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home);
     let fetched = cache.map(|cache| cache.join("kvorum-tools/etcd-sid/bin"));
