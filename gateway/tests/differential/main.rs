@@ -12,6 +12,7 @@ mod dice;
 #[path = "../odd/etcd.rs"]
 mod etcd;
 mod follow;
+mod known;
 mod masks;
 mod pair;
 mod requests;

@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
 /// How long everything that is waited for may take.
 const LIMIT: Duration = Duration::from_secs(120);
+/// How many reads are under way together.
+const AT_ONCE: usize = 100;
 /// How many keys a writer has: each is overwritten often.
 const KEYS: usize = 7;
 
@@ -106,11 +108,21 @@ impl Load {
         self.runtime.block_on(async { tokio::time::timeout(LIMIT, ended).await.expect("an end in time") })
     }
 
-    /// What a key's value was at a revision, and since when.
-    pub(crate) fn at(&self, revision: i64, key: &str) -> Option<Write> {
-        let request = pb::RangeRequest { key: key.to_string().into(), revision, ..Default::default() };
-        let answer = self.runtime.block_on(KvClient::new(self.channels[0].clone()).range(request));
-        answer.unwrap().into_inner().kvs.pop().map(written)
+    /// Those of these writes that are not what history says of their key at their revision.
+    pub(crate) fn missing(&self, writes: &[Write]) -> Vec<Write> {
+        let is_there = async |write: &Write| {
+            let key = write.1.clone().into();
+            let request = pb::RangeRequest { key, revision: write.0, ..Default::default() };
+            let answer = KvClient::new(self.channels[0].clone()).range(request).await.unwrap().into_inner();
+            answer.kvs.into_iter().map(written).eq([write.clone()])
+        };
+        let mut missing = Vec::new();
+        for some in writes.chunks(AT_ONCE) {
+            let are_there = self.runtime.block_on(futures_util::future::join_all(some.iter().map(is_there)));
+            let gone = some.iter().zip(are_there).filter(|(_, is_there)| !is_there);
+            missing.extend(gone.map(|(write, _)| write.clone()));
+        }
+        missing
     }
 }
 

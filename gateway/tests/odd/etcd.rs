@@ -31,7 +31,7 @@ pub(crate) async fn start() -> Result<Etcd, String> {
     let binary = find()?;
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let [client, peer] = [address.port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
-    let data = std::env::temp_dir().join(format!("kvorum-odd-{}", std::process::id()));
+    let data = std::env::temp_dir().join(format!("kvorum-odd-{}-{}", std::process::id(), address.port()));
     let process = Command::new(&binary)
         .args(["--name", "m", "--log-level", "fatal", "--unsafe-no-fsync", "--data-dir"])
         .arg(&data)
