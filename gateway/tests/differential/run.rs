@@ -23,6 +23,14 @@ pub(crate) struct Count {
     pub(crate) events: u64,
 }
 
+impl Count {
+    pub(crate) fn add(&mut self, other: &Count) {
+        self.requests += other.requests;
+        self.refused += other.refused;
+        self.events += other.events;
+    }
+}
+
 struct Run {
     pair: Pair,
     world: World,
@@ -32,7 +40,7 @@ struct Run {
 }
 
 /// Asks both servers. `Err`: how they differ, and at which request.
-pub(crate) async fn run(etcd: &etcd::Etcd, seed: u64, requests: u64) -> Result<Count, String> {
+pub(crate) async fn run(etcd: etcd::Etcd, seed: u64, requests: u64) -> Result<Count, String> {
     let gate = common::one().await;
     let mut dice = Dice::new(seed);
     let world = World { revision: 1, is_wide: dice.one_in(3), ..World::default() };
@@ -104,13 +112,14 @@ impl Run {
     /// Compares what the watches have said, and changes which ones there are.
     async fn look(&mut self) -> Result<(), String> {
         self.clear_alarms().await?;
-        self.drain().await?;
-        for _ in 0..self.dice.below(4) {
+        self.drain(1).await?;
+        let changes = self.dice.below(4);
+        for _ in 0..changes {
             let what = self.watches.next(&self.world, &mut self.dice);
             self.pair.watch(what).await;
         }
-        // New ones are at the end before anything else happens.
-        self.drain().await
+        // New ones have begun, and are at the end, before anything else happens.
+        if changes > 0 { self.drain(1 + AHEAD).await } else { Ok(()) }
     }
 
     async fn clear_alarms(&mut self) -> Result<(), String> {
@@ -121,9 +130,9 @@ impl Run {
         Ok(())
     }
 
-    async fn drain(&mut self) -> Result<(), String> {
-        // A revision of which nobody has spoken yet, and from which on every watch has begun.
-        for _ in 0..=AHEAD {
+    async fn drain(&mut self, writes: i64) -> Result<(), String> {
+        // A revision of which nobody has spoken yet.
+        for _ in 0..writes {
             self.ask(vec![Ask::Put(common::put("z", ""))]).await?;
         }
         for (id, said) in self.pair.drain(self.world.revision).await? {
