@@ -64,7 +64,9 @@ impl Follow {
         loop {
             let answer = soon("an answer about a watch", self.answers.message()).await;
             let answer = answer.unwrap().expect("the stream goes on");
-            let is_it = answer.created || (answer.canceled && !self.gone.contains(&answer.watch_id));
+            // Not the end of one that began too early.
+            let is_end = answer.canceled && answer.compact_revision == 0;
+            let is_it = answer.created || (is_end && !self.gone.contains(&answer.watch_id));
             if !is_progress(&answer) {
                 self.note(answer, own);
             }

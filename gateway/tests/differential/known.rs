@@ -16,7 +16,7 @@ use crate::common::{KvClient, get, put, soon};
 use crate::{common, etcd};
 
 /// Each with where it is left out or shown.
-const ROWS: [(&str, &str); 13] = [
+const ROWS: [(&str, &str); 14] = [
     ("quota in a status", "masks.rs"),
     ("corruption alarm", "requests.rs: alarm()"),
     ("alarms of members", "requests.rs: alarm()"),
@@ -27,6 +27,7 @@ const ROWS: [(&str, &str); 13] = [
     ("numbers of ended watches", "follow.rs: note(); watches.rs: next()"),
     ("order of equals", "world.rs: KEYS; requests.rs: range()"),
     ("deleting and keeping", "txns.rs: op(); below"),
+    ("deleting, putting and compacting", "main.rs, where etcd comes down; below"),
     ("unknown targets and alarms", "tests/odd/crashes.rs"),
     ("downgrades", "tests/odd"),
     ("parcels of events", "follow.rs: Said"),
@@ -139,4 +140,26 @@ async fn a_deleted_value_that_is_to_be_kept_brings_etcd_down_and_is_empty_here()
     assert!(matches!(gone.code(), Code::Unavailable | Code::Unknown | Code::Internal), "{gone:?}");
     let again = soon("an answer", KvClient::new(etcd.channel.clone()).range(get("k1"))).await;
     assert!(again.is_err(), "it does not come back: {again:?}");
+}
+
+#[tokio::test]
+async fn etcd_loses_what_is_put_where_it_was_deleted_when_that_is_compacted_and_we_do_not() {
+    let etcd = match etcd::start().await {
+        Ok(etcd) => etcd,
+        Err(why) => return eprintln!("skipped: {why}"),
+    };
+    let gate = common::one().await;
+    let read = async |channel: &Channel| {
+        let mut kv = KvClient::new(channel.clone());
+        kv.put(put("k", "old")).await.unwrap();
+        let delete = pb::DeleteRangeRequest { key: "k".into(), range_end: b"\0"[..].into(), prev_kv: false };
+        let ops = [Op::RequestDeleteRange(delete), Op::RequestPut(put("k", "new"))];
+        let success = ops.map(|op| pb::RequestOp { request: Some(op) }).to_vec();
+        let txn = kv.txn(pb::TxnRequest { success, ..Default::default() }).await.unwrap().into_inner();
+        let revision = txn.header.unwrap().revision;
+        kv.compact(pb::CompactionRequest { revision, physical: true }).await.unwrap();
+        soon("an answer", kv.range(get("k"))).await
+    };
+    assert_eq!(read(&gate.channel).await.unwrap().into_inner().kvs[0].value, "new");
+    assert!(read(&etcd.channel).await.is_err(), "etcd finds it again: its row can go");
 }

@@ -39,19 +39,26 @@ async fn a_gateway_says_what_etcd_says() {
     let (mut total, mut found) = (run::Count::default(), 0);
     loop {
         while begun < requests && runs.len() < lanes && found < ENOUGH {
-            let etcd = match etcd::start().await {
+            let mut etcd = match etcd::start().await {
                 Ok(etcd) => etcd,
                 Err(why) => return eprintln!("skipped: {why}"),
             };
             let count = A_RUN.min(requests - begun);
-            runs.spawn(async move { (seed, run::run(etcd, seed, count).await) });
+            runs.spawn(async move {
+                let (done, differs) = run::run(&etcd, seed, count).await;
+                let has_died = differs.is_some() && etcd.has_died().await;
+                (seed, done, differs, has_died)
+            });
             (seed, begun) = (seed + 1, begun + count);
         }
         let Some(run) = runs.join_next().await else { break };
-        let (seed, run) = run.expect("a run does not panic");
-        match run {
-            Ok(count) => total.add(&count),
-            Err(how) => {
+        let (seed, done, differs, has_died) = run.expect("a run does not panic");
+        total.add(&done);
+        match differs {
+            None => {}
+            // There is nothing to compare with.
+            Some(how) if has_died => eprintln!("etcd came down (see DIFFERENCES.md): {how}"),
+            Some(how) => {
                 eprintln!("{how}");
                 found += 1;
             }

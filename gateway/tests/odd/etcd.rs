@@ -26,6 +26,20 @@ impl Drop for Etcd {
     }
 }
 
+impl Etcd {
+    /// Whether it has ended by itself, or does so in a moment.
+    #[allow(dead_code)]
+    pub(crate) async fn has_died(&mut self) -> bool {
+        for _ in 0..40 {
+            if matches!(self.process.try_wait(), Ok(Some(_))) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    }
+}
+
 /// Starts one with nothing in it; or says why there is none.
 pub(crate) async fn start() -> Result<Etcd, String> {
     let binary = find()?;
