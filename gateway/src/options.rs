@@ -9,7 +9,7 @@ use kvorum_core::ids::NodeId;
 use crate::metrics::SyncTimes;
 
 /// How a server behaves. The defaults are etcd's where etcd has the option.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Where to listen for clients, each `host:port`; port 0: any that is free, see
     /// [`Server::local_addresses`](crate::Server::local_addresses). Default: `127.0.0.1:2379`.

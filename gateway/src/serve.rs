@@ -21,6 +21,9 @@ use crate::options::{Connections, Options};
 /// How long to wait when no connection can be accepted, for want of files, say.
 const BREATH: Duration = Duration::from_millis(100);
 
+/// What an HTTP/1 connection may hold of what came in and was not looked at: headers have to fit into it.
+const HTTP1_BUFFER: usize = 128 << 10;
+
 /// A running server. Dropped, it cuts its connections; see [`Server::stop`].
 #[derive(Debug)]
 #[must_use = "a server that is dropped stops"]
@@ -128,7 +131,11 @@ fn refused(address: &str, error: &io::Error) -> Error {
 /// HTTP as it is spoken on a connection.
 fn protocol(settings: &Connections) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(settings.header_timeout);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        .max_buf_size(HTTP1_BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -153,6 +153,14 @@ pub const PLANTS: &[Plant] = &[
         class: Class::C,
     },
     Plant {
+        name: "received_image_keeps_log",
+        twin: "seed 22549",
+        does: "A member that is fed by images keeps all of its log.",
+        file: "core/src/node/ready.rs",
+        expected: Expected::Checkers(&[Checker::Ceiling]),
+        class: Class::C,
+    },
+    Plant {
         name: "older_image_forgets",
         twin: "seed 9071",
         does: "An older image stands in for a damaged one although the log ends before that.",
@@ -299,8 +307,8 @@ pub const PLANTS: &[Plant] = &[
         twin: "P9, etcd 20418",
         does: "A repeated question for a read index has the old one's context.",
         file: "core/src/node/read.rs",
-        expected: Expected::Checkers(&[Checker::History]),
-        class: Class::C,
+        expected: Expected::Checkers(&[Checker::Liveness, Checker::History]),
+        class: Class::A,
     },
     Plant {
         name: "take_repeated_question",
@@ -358,7 +366,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "C1",
         does: "A request is answered with what an earlier start's request of that number came to.",
         file: "core/src/node/apply.rs",
-        expected: Expected::Checkers(&[Checker::History]),
+        expected: Expected::Checkers(&[Checker::History, Checker::App]),
         class: Class::A,
     },
     Plant {
@@ -554,7 +562,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "E6",
         does: "A lease ends and its keys stay.",
         file: "core/src/state/apply.rs",
-        expected: Expected::Checkers(&[Checker::Lease, Checker::History, Checker::Panic]),
+        expected: Expected::Checkers(&[Checker::Lease, Checker::History, Checker::Panic, Checker::Liveness]),
         class: Class::A,
     },
     Plant {
@@ -604,7 +612,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A lease's holder believes in it until a renewal is refused.",
         file: "core/src/lease.rs",
         expected: Expected::Checkers(&[Checker::Lease]),
-        class: Class::A,
+        class: Class::B,
     },
     Plant {
         name: "image_loses_lease_keys",
@@ -788,7 +796,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "H1",
         does: "Keys that an image does not have outlive it.",
         file: "core/src/state/mod.rs",
-        expected: Expected::Checkers(&[Checker::History, Checker::Agreement]),
+        expected: Expected::Checkers(&[Checker::History, Checker::Agreement, Checker::Liveness]),
         class: Class::B,
     },
     Plant {

@@ -55,8 +55,10 @@ impl Client {
         leases.lease_revoke(pb::LeaseRevokeRequest { id: granted.id }).await.map(|_| ())
     }
 
-    pub(crate) async fn watches(&self) -> Result<Watches, Status> {
+    /// A stream, with its first watch: etcd says nothing, not even that there is a stream, before it was asked for one.
+    pub(crate) async fn watches(&self, key: Bytes) -> Result<Watches, Status> {
         let (asks, receiver) = mpsc::channel(1024);
+        asks.send(watch(key)).await.expect("there is room");
         let mut client = WatchClient::new(self.channel.clone());
         let answers = client.watch(ReceiverStream::new(receiver)).await?.into_inner();
         Ok(Watches { asks, answers })
@@ -66,12 +68,15 @@ impl Client {
 impl Watches {
     /// Asks for one more.
     pub(crate) async fn watch(&self, key: Bytes) {
-        let ask = pb::WatchCreateRequest { key, ..pb::WatchCreateRequest::default() };
-        let request = pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(ask)) };
-        self.asks.send(request).await.expect("a stream that stays open");
+        self.asks.send(watch(key)).await.expect("a stream that stays open");
     }
 
     pub(crate) async fn next(&mut self) -> pb::WatchResponse {
         self.answers.message().await.expect("a stream that stays open").expect("an answer")
     }
+}
+
+fn watch(key: Bytes) -> pb::WatchRequest {
+    let ask = pb::WatchCreateRequest { key, ..pb::WatchCreateRequest::default() };
+    pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(ask)) }
 }

@@ -143,8 +143,8 @@ async fn fan_out(servers: &Servers, clients: Vec<Client>, time: Duration) -> Rou
     for client in &clients {
         let (client, seen, ready) = (client.clone(), seen.clone(), ready.clone());
         watching.push(tokio::spawn(async move {
-            let mut stream = client.watches().await.expect("a stream");
-            for _ in 0..per_stream {
+            let mut stream = client.watches("fan".into()).await.expect("a stream");
+            for _ in 1..per_stream {
                 stream.watch("fan".into()).await;
             }
             loop {
@@ -204,10 +204,12 @@ pub(crate) async fn idle_watches(servers: &Servers) -> f64 {
 }
 
 async fn open_idle(client: Client, at: usize) -> Watches {
-    let mut stream = client.watches().await.expect("a stream");
-    let wanted = IDLE / CONNECTIONS;
-    for number in 0..wanted {
-        stream.watch(format!("idle/{at}/{number}").into()).await;
+    let key = |number| format!("idle/{at}/{number}").into();
+    let mut stream = client.watches(key(0)).await.expect("a stream");
+    for number in 0..IDLE / CONNECTIONS {
+        if number > 0 {
+            stream.watch(key(number)).await;
+        }
         assert!(stream.next().await.created, "a watch is open");
     }
     stream

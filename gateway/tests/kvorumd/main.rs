@@ -3,6 +3,7 @@
 
 mod kills;
 mod load;
+mod looks;
 mod members;
 mod process;
 mod refusals;

@@ -13,7 +13,7 @@ use crate::common::{Gate, one, soon};
 use crate::http::get;
 
 /// A member of three whose others are not there.
-async fn alone() -> Gate {
+pub(crate) async fn alone() -> Gate {
     let network = MemoryNetwork::new();
     let node = Node::builder().id(1).peers([1, 2, 3].map(|id| (id, ""))).transport(network.transport());
     let node = node.heartbeat(Duration::from_millis(20)).election_timeout(Duration::from_millis(100));

@@ -11,4 +11,5 @@ mod limits;
 mod metrics;
 mod odd;
 mod plain;
+mod routes;
 mod watch;

@@ -113,6 +113,47 @@ async fn they_count_what_is_done() {
 }
 
 #[tokio::test]
+async fn without_a_leader_writes_are_seen_to_wait_and_to_fail() {
+    let gate = crate::health::alone().await;
+    let address = gate.server.local_addresses()[0];
+    let mut kv = gate.kv();
+    let put = tokio::spawn(async move { kv.put(put("a", "")).await });
+    let pending = async { while metrics(address).await["etcd_server_proposals_pending"] < 1.0 {} };
+    soon("the write", pending).await;
+    assert!(soon("its end", put).await.unwrap().is_err());
+    // It is shown at the end of the node's turn, a moment after the answer.
+    let shown = async { while metrics(address).await["etcd_server_proposals_failed_total"] < 1.0 {} };
+    soon("the count", shown).await;
+    let said = metrics(address).await;
+    for (name, value) in [
+        ("etcd_server_has_leader", 0.0),
+        ("etcd_server_is_leader", 0.0),
+        ("etcd_server_leader_changes_seen_total", 0.0),
+        ("etcd_server_proposals_failed_total", 1.0),
+        ("etcd_server_proposals_pending", 0.0),
+    ] {
+        assert_eq!(said.get(name), Some(&value), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_member_counts_what_it_applies_and_whom_it_saw_lead() {
+    let gates = crate::common::three().await;
+    gates[0].kv().put(put("a", "b")).await.unwrap();
+    gates[1]
+        .lease()
+        .lease_grant(kvorum_gateway::pb::etcdserverpb::LeaseGrantRequest { ttl: 60, id: 7 })
+        .await
+        .unwrap();
+    for gate in &gates {
+        let stats = || gate.node.client().stats();
+        crate::common::until("it is applied", || stats().applied.leases_granted == 1).await;
+        assert_eq!((stats().applied.puts, stats().applied.put_bytes), (1, 2));
+        assert!(stats().leaders_seen >= 1);
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_its_client_gives_up_is_counted_as_canceled() {
     let gate = one().await;
     let address = gate.server.local_addresses()[0];

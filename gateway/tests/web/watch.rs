@@ -157,3 +157,47 @@ async fn leaders_are_observed_line_by_line() {
         do_it(address, delete).await;
     }
 }
+
+#[tokio::test]
+async fn a_server_that_stops_says_so_on_its_streams() {
+    let gate = one().await;
+    let address = gate.server.local_addresses()[0];
+    let mut lines = Lines::open(address, "POST /v3/watch", &[], "{\"create_request\":{}}", false).await;
+    lines.next(LONG).await.unwrap();
+    crate::common::soon("the stop", gate.server.stop(LONG)).await;
+    let last = lines.next(LONG).await.unwrap();
+    assert!(last.starts_with("{\"error\":{\"grpc_code\":14,\"http_code\":503,"), "{last}");
+    assert_eq!(lines.next(LONG).await, None);
+}
+
+/// A watch that nobody reads is not read ahead: the server waits for its client, and keeps nothing for it.
+#[tokio::test]
+async fn a_watch_that_nobody_reads_holds_nobody_up() {
+    let gate = one().await;
+    let address = gate.server.local_addresses()[0];
+    let unread =
+        Lines::open(address, "POST /v3/watch", &[], "{\"create_request\":{\"key\":\"YQ==\"}}", false).await;
+    let node = gate.node.client();
+    crate::common::until("it is open", || node.status().sizes.watchers == 1).await;
+    let value = "A".repeat(256 << 10);
+    for _ in 0..100 {
+        do_it(address, &format!("/kv/put {{\"key\":\"YQ==\",\"value\":\"{value}\"}}")).await;
+    }
+    let mut read = Lines::open(
+        address,
+        "POST /v3/watch",
+        &[],
+        "{\"create_request\":{\"key\":\"YQ==\",\"start_revision\":2}}",
+        false,
+    )
+    .await;
+    let mut seen = 0;
+    while seen < 100 {
+        seen += read.next(LONG).await.unwrap().matches("mod_revision").count();
+    }
+    // Whoever comes back to the first one finds everything there, too.
+    let (mut unread, mut seen) = (unread, 0);
+    while seen < 100 {
+        seen += unread.next(LONG).await.unwrap().matches("mod_revision").count();
+    }
+}

@@ -1,6 +1,6 @@
 //! From settings to a running node: ports first, then the directory, then who is in the cluster, then the node.
 //!
-//! What it will never know: clients. See [`crate::serve`].
+//! What it will never know: clients. See [`serve`](mod@crate::serve).
 
 use std::collections::BTreeMap;
 use std::io;
