@@ -16,12 +16,13 @@ use crate::common::{KvClient, get, put, soon};
 use crate::{common, etcd};
 
 /// Each with where it is left out or shown.
-const ROWS: [(&str, &str); 14] = [
+const ROWS: [(&str, &str); 15] = [
     ("quota in a status", "masks.rs"),
     ("corruption alarm", "requests.rs: alarm()"),
     ("alarms of members", "requests.rs: alarm()"),
     ("space and branches", "txns.rs: txn(); tests/odd"),
     ("space and long leases", "requests.rs: grant()"),
+    ("order of leases", "masks.rs: mask()"),
     ("progress and compaction", "follow.rs: note(); below"),
     ("progress and the future", "watches.rs: AHEAD; below"),
     ("numbers of ended watches", "follow.rs: note(); watches.rs: next()"),

@@ -23,7 +23,7 @@ pub(crate) fn talk(talk: &mut Talk) {
     if std::env::var_os("KVORUM_CHECK_PERF").is_some() {
         let said = talk.ctl.run(&["check", "perf"], "");
         // How well it did is the machine's; that it came to its end is not.
-        assert!(said.contains("PASS: ") && !said.contains("FAIL: 'etcd"), "{said}");
+        assert!(said.contains("Throughput"), "{said}");
         eprintln!("check perf: {said}");
     }
 }
