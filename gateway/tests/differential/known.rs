@@ -39,9 +39,9 @@ const SILENCE: Duration = Duration::from_millis(500);
 
 #[test]
 fn every_row_of_the_table_is_known_here() {
-    let table = include_str!("../../DIFFERENCES.md");
-    let rows: Vec<&str> =
-        table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next()).collect();
+    let table = include_str!("../../DIFFERENCES.md").split("\n## ").find(|part| part.starts_with("Requests"));
+    let lines = table.unwrap().lines();
+    let rows: Vec<&str> = lines.filter_map(|line| line.strip_prefix("| ")?.split(" |").next()).collect();
     assert_eq!(rows[1..], ROWS.map(|(row, _)| row));
 }
 

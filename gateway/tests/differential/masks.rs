@@ -95,7 +95,12 @@ impl Own {
                 let of_itself = r.alarms.iter_mut().filter(|alarm| alarm.member_id == self.member);
                 of_itself.for_each(|alarm| alarm.member_id = ITSELF);
             }
-            Answer::Error(..) => {}
+            Answer::Error(_, text) => {
+                // How long a message is depends on its leases.
+                if let Some((before, _)) = text.split_once(" larger than max (") {
+                    *text = before.into();
+                }
+            }
         }
     }
 
