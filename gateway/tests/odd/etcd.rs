@@ -26,12 +26,26 @@ impl Drop for Etcd {
     }
 }
 
+impl Etcd {
+    /// Whether it has ended by itself, or does so in a moment.
+    #[allow(dead_code)]
+    pub(crate) async fn has_died(&mut self) -> bool {
+        for _ in 0..40 {
+            if matches!(self.process.try_wait(), Ok(Some(_))) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    }
+}
+
 /// Starts one with nothing in it; or says why there is none.
 pub(crate) async fn start() -> Result<Etcd, String> {
     let binary = find()?;
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let [client, peer] = [address.port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
-    let data = std::env::temp_dir().join(format!("kvorum-odd-{}", std::process::id()));
+    let data = std::env::temp_dir().join(format!("kvorum-odd-{}-{}", std::process::id(), address.port()));
     let process = Command::new(&binary)
         .args(["--name", "m", "--log-level", "fatal", "--unsafe-no-fsync", "--data-dir"])
         .arg(&data)
@@ -53,7 +67,8 @@ pub(crate) async fn start() -> Result<Etcd, String> {
     Err(format!("{} does not answer", binary.display()))
 }
 
-fn find() -> Result<PathBuf, String> {
+#[allow(dead_code)]
+pub(crate) fn find() -> Result<PathBuf, String> {
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home);
     let fetched = cache.map(|cache| cache.join("kvorum-tools/etcd-sid/bin"));
