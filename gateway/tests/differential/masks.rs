@@ -165,7 +165,7 @@ fn status(r: &mut pb::StatusResponse) {
         *number = (*number).min(1);
     }
     for size in [&mut r.db_size, &mut r.db_size_in_use] {
-        *size = (*size).min(1);
+        *size = 0;
     }
     r.db_size_quota = 0;
     // Alarms are named with the member's number.

@@ -135,7 +135,9 @@ impl Run {
         for _ in 0..writes {
             self.ask(vec![Ask::Put(common::put("z", ""))]).await?;
         }
-        for (id, said) in self.pair.drain(self.world.revision).await? {
+        let said = self.pair.drain(self.world.revision).await?;
+        self.watches.looked_at();
+        for (id, said) in said {
             for said in said {
                 match said {
                     Said::Created { .. } => self.watches.opened(id),

@@ -16,6 +16,8 @@ pub(crate) const AHEAD: i64 = 5;
 #[derive(Default)]
 pub(crate) struct Watches {
     open: Vec<i64>,
+    /// One was opened since the last look that ends at once.
+    has_early: bool,
 }
 
 impl Watches {
@@ -29,10 +31,16 @@ impl Watches {
         let mut ask = create(world, dice);
         // When one that begins too early ends, and its number is free again, is a matter of time in etcd.
         let is_early = (1..world.compacted).contains(&ask.start_revision);
-        if dice.one_in(4) && !is_early {
+        self.has_early |= is_early;
+        if dice.one_in(4) && !self.has_early {
             ask.watch_id = dice.pick(&[-7, 3, 4, 77]);
         }
         RequestUnion::CreateRequest(ask)
+    }
+
+    /// All have said what they had to say.
+    pub(crate) fn looked_at(&mut self) {
+        self.has_early = false;
     }
 
     /// One was opened.
