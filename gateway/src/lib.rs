@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+pub mod backup;
+mod bolt;
 mod cluster;
 mod codec;
 mod convert;

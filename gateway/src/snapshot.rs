@@ -1,14 +1,74 @@
-//! Everything stored, as a file of etcd's. What it will never know: disks.
+//! Everything stored, as a file of etcd's, streamed. What it will never know: what is in it.
 
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use sha2::{Digest, Sha256};
 use tonic::Status;
 use tonic::codegen::BoxStream;
 
+use crate::backup::{File, Origin, Replaced};
 use crate::gateway::Gateway;
 use crate::pb::etcdserverpb as pb;
 
+/// How many bytes go into a message: etcd's number.
+const PIECE: usize = 32 << 10;
+
+/// A file on its way.
+struct Sending {
+    file: File,
+    hash: Sha256,
+    /// Made, and not sent.
+    ready: BytesMut,
+    /// What is still to be sent, without the hash.
+    left: u64,
+}
+
 impl Gateway {
-    /// The file, in pieces.
+    /// The file, in pieces; behind it comes its hash, as the last piece. As in etcd, it is of this member as it is now,
+    /// and nobody else is asked.
     pub(crate) async fn snapshot_file(&self) -> Result<BoxStream<pb::SnapshotResponse>, Status> {
-        Err(Status::unimplemented("kvorum does not write snapshots in etcd's format yet"))
+        let (node, voters) = (self.client.config().node, self.client.config().voters.clone());
+        let (client, origin) = (self.client.clone(), Origin { node, members: self.members(), voters });
+        // It goes through all that is stored, which may take seconds.
+        let begun = tokio::task::spawn_blocking(move || File::begin(&client, origin)).await;
+        let file = begun.map_err(|_| Status::internal("the snapshot was not made"))?.map_err(replaced)?;
+        let left = file.size();
+        let sending = Sending { file, hash: Sha256::new(), ready: BytesMut::new(), left };
+        Ok(stream::unfold(Some(sending), |sending| async { sending.map(Sending::send) }).boxed())
     }
+}
+
+impl Sending {
+    /// Sends the next piece; what is left behind it, if anything.
+    fn send(mut self) -> (Result<pb::SnapshotResponse, Status>, Option<Sending>) {
+        match self.piece() {
+            Err(error) => (Err(replaced(error)), None),
+            Ok(Some(blob)) => {
+                self.hash.update(&blob);
+                self.left = self.left.saturating_sub(blob.len() as u64);
+                let remaining_bytes = self.left;
+                (Ok(pb::SnapshotResponse { remaining_bytes, blob, ..Default::default() }), Some(self))
+            }
+            Ok(None) => {
+                let blob = Bytes::copy_from_slice(&self.hash.finalize());
+                (Ok(pb::SnapshotResponse { blob, ..Default::default() }), None)
+            }
+        }
+    }
+
+    fn piece(&mut self) -> Result<Option<Bytes>, Replaced> {
+        while self.ready.len() < PIECE {
+            match self.file.next()? {
+                Some(pages) => self.ready.extend_from_slice(&pages),
+                None => break,
+            }
+        }
+        let length = self.ready.len().min(PIECE);
+        Ok((length > 0).then(|| self.ready.split_to(length).freeze()))
+    }
+}
+
+/// This member was given the leader's state while it told its own.
+pub(crate) fn replaced(_: Replaced) -> Status {
+    Status::unavailable("this member's state was replaced by the leader's meanwhile; ask again")
 }

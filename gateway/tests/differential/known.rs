@@ -16,7 +16,7 @@ use crate::common::{KvClient, get, put, soon};
 use crate::{common, etcd};
 
 /// Each with where it is left out or shown.
-const ROWS: [(&str, &str); 15] = [
+const ROWS: [(&str, &str); 17] = [
     ("quota in a status", "masks.rs"),
     ("corruption alarm", "requests.rs: alarm()"),
     ("alarms of members", "requests.rs: alarm()"),
@@ -30,6 +30,8 @@ const ROWS: [(&str, &str); 15] = [
     ("deleting and keeping", "txns.rs: op(); below"),
     ("deleting, putting and compacting", "main.rs, where etcd comes down; below"),
     ("unknown targets and alarms", "tests/odd/crashes.rs"),
+    ("hashes at a compaction", "tests/snapshot"),
+    ("hash of everything", "tests/web/golden.rs"),
     ("downgrades", "tests/odd"),
     ("parcels of events", "follow.rs: Said"),
 ];
