@@ -28,7 +28,7 @@ const ROWS: [(&str, &str); 17] = [
     ("numbers of ended watches", "follow.rs: note(); watches.rs: next()"),
     ("order of equals", "world.rs: KEYS; requests.rs: range()"),
     ("deleting and keeping", "txns.rs: op(); below"),
-    ("deleting, putting and compacting", "main.rs, where etcd comes down; below"),
+    ("deleting, putting and compacting", "txns.rs: op(); below"),
     ("unknown targets and alarms", "tests/odd/crashes.rs"),
     ("hashes at a compaction", "tests/snapshot"),
     ("hash of everything", "tests/web/golden.rs"),
