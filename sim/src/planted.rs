@@ -357,6 +357,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "session_repeat_dropped",
+        twin: "seed 43411",
+        does: "A session's write that a member sends again, because an image skipped its log, is dropped as a repetition.",
+        file: "core/src/node/propose.rs",
+        expected: Expected::Test {
+            target: "historic::clients::kvorum_43411_a_session_tells_what_an_image_skipped",
+            because: "needs a session's write whose entry its member is never sent; and nobody is promised an answer",
+        },
+        class: Class::C,
+    },
+    Plant {
         name: "take_forward_in_later_term",
         twin: "C1",
         does: "A leader proposes what was forwarded to the leader of an earlier term.",
