@@ -98,9 +98,9 @@ impl Running {
         (0..count).map(|at| line(at) + "\n").collect()
     }
 
-    /// As a user ends it at a terminal.
+    /// Asks it to end. (Not by SIGINT, which is ignored by what is started in the background of a shell.)
     pub(crate) fn interrupt(mut self) -> Option<i32> {
-        let line = format!("kill -INT {}", self.child.id());
+        let line = format!("kill -TERM {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
         self.child.wait().unwrap().code()
     }
