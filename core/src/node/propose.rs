@@ -147,7 +147,8 @@ impl Node {
         let mut bytes = 0;
         for (request, command) in commands {
             bytes += command.len();
-            forward.commands.push(ForwardedCommand { request, command });
+            let again = self.pending.is_asked_again(request);
+            forward.commands.push(ForwardedCommand { request, command, again });
             if bytes >= FORWARD_BYTES {
                 bytes = 0;
                 let full = std::mem::take(&mut forward.commands);
@@ -177,10 +178,14 @@ impl Node {
         }
         let mut commands = Vec::new();
         let mut refused = Vec::new();
+        let mut repeated = BTreeSet::new();
         let mut room = self.config.limits.uncommitted_bytes.saturating_sub(self.applied.uncommitted());
-        for ForwardedCommand { request, command } in forward.commands {
-            if !self.forwarded.is_new(from, incarnation, request) && !is_told_by_session(&command) {
-                continue;
+        for ForwardedCommand { request, command, again } in forward.commands {
+            if !self.forwarded.is_new(from, incarnation, request) {
+                if !again || !is_told_by_session(&command) {
+                    continue;
+                }
+                repeated.insert(request);
             }
             let size = command.len() as u64;
             // One always fits, lest a large one never do.
@@ -189,7 +194,8 @@ impl Node {
             room = room.saturating_sub(size);
             if may_propose {
                 commands.push((request, command));
-            } else {
+            } else if !repeated.contains(&request) {
+                // What came before may be on its way: it is not to be called refused.
                 refused.push(request);
             }
         }
@@ -197,7 +203,8 @@ impl Node {
         let term = forward.term;
         if !self.propose(commands) {
             // Raft takes none while leadership is handed over: the next leader will.
-            self.forwarded.forget(from, incarnation, &numbers);
+            let new: Vec<u64> = numbers.iter().copied().filter(|number| !repeated.contains(number)).collect();
+            self.forwarded.forget(from, incarnation, &new);
             let again = Refused { term, incarnation, requests: numbers, again: true };
             self.send(from, Body::Refused(again));
         }
@@ -276,7 +283,8 @@ impl Node {
 }
 
 /// Whether a command may come again: its session knows whether it happened, and what it was answered. A member whose log
-/// was skipped by an image asks again on purpose, and would wait in vain otherwise (seed 43411).
+/// was skipped by an image asks again on purpose, and would wait in vain otherwise (seed 43411); it calls nothing refused
+/// any more.
 fn is_told_by_session(command: &Bytes) -> bool {
     !planted!("session_repeat_dropped")
         && Command::decode(command.clone()).is_ok_and(|command| command.session.is_some())
