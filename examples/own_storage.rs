@@ -128,7 +128,8 @@ impl Storage for RedbStorage {
             let kind = if kind == 1 { EntryKind::Membership } else { EntryKind::Command };
             entries.push(LogEntry { index: index.value(), term, kind, data: Bytes::copy_from_slice(data) });
         }
-        Ok(Recovered { identity, hard_state, base, entries })
+        let log_bytes = entries.iter().map(|entry| entry.data.len() as u64).sum();
+        Ok(Recovered { identity, hard_state, base, entries, log_bytes })
     }
 
     fn set_identity(&mut self, identity: &Identity) -> Result<()> {

@@ -30,6 +30,7 @@ const CORE: &[&str] = &[
     "shared",
     "mail",
     "status",
+    "stats",
     "watch",
     "lease",
     "export",
@@ -64,6 +65,7 @@ const EXPORTS: &[(&str, &str)] = &[
     ("Write", "write"),
     ("Watch", "watch"),
     ("Lease", "lease"),
+    ("Stats", "stats"),
 ];
 
 /// Where threads are started or waited on, and clocks are read.
@@ -72,6 +74,7 @@ const CLOCKS_AND_THREADS: &[(&str, &str)] = &[
     ("core/src/block.rs", "waiting for a future on the caller's own thread, and the caller's own time-outs"),
     ("transport/src/", "plain threads and blocking sockets"),
     ("storage/src/conformance.rs", "a suite of tests, one of them with an image written on another thread"),
+    ("gateway/src/metrics/rpc.rs", "how long calls take, counted only where it is asked for"),
     (
         "gateway/src/bin/kvorumd/",
         "a process of its own: its log has the time of day, its end is waited for so long",

@@ -21,6 +21,7 @@ use crate::request::*;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::state::{Piece, Scope};
+use crate::stats::Stats;
 use crate::status::Status;
 use crate::watch::Watch;
 use crate::write::Write;
@@ -116,6 +117,7 @@ impl Client {
     /// [`ErrorKind::Compacted`], [`ErrorKind::FutureRevision`], or what is wrong with the request itself.
     pub fn range_local(&self, request: &RangeRequest) -> Result<RangeResponse> {
         check_range(request)?;
+        self.shared.counters.reads.fetch_add(1, Ordering::Relaxed);
         let mut response = self.shared.state.read().range(request)?;
         self.shared.complete(&mut response.header, self.shared.term());
         Ok(response)
@@ -127,6 +129,7 @@ impl Client {
     ///
     /// As [`Client::range_local`].
     pub fn range_piece_local(&self, request: &RangeRequest, bytes: usize) -> Result<Piece> {
+        self.shared.counters.reads.fetch_add(1, Ordering::Relaxed);
         self.shared.state.read().piece(request, bytes)
     }
 
@@ -205,7 +208,7 @@ impl Client {
         if planted!("keeper_begins_with_answer") {
             return Ok(self.keep(granted.id, granted.ttl));
         }
-        keeper.granted(granted);
+        keeper.granted(granted, self.shared.now());
         Ok(Lease::new(self.clone(), granted, keeper))
     }
 
@@ -378,6 +381,17 @@ impl Client {
     /// The header that an answer of this node would have now.
     pub fn header(&self) -> Header {
         current_header(&self.shared)
+    }
+
+    /// What this node has done since it was started.
+    ///
+    /// ```no_run
+    /// # fn example(client: kvorum_core::Client) {
+    /// println!("{} keys written, {} leaders seen", client.stats().applied.puts, client.stats().leaders_seen);
+    /// # }
+    /// ```
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.shared)
     }
 
     /// What this node knows of itself and its cluster, at once.

@@ -3,7 +3,7 @@
 //! [`Driver::turn`] is one round of it. In production a thread calls it whenever mail comes or the deadline
 //! is reached; in a simulation, the simulator does. It owns no thread and no clock itself.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use crossbeam::channel::Sender;
@@ -16,7 +16,7 @@ use crate::ids::NodeId;
 use crate::lease::Keeper;
 use crate::mail::{DiskReport, Mail, ReplySender};
 use crate::node::{Glance, Input, Node, Output, Reply, Request, Token};
-use crate::shared::Shared;
+use crate::shared::{Counters, Shared};
 use crate::state::WatcherId;
 use crate::storage::ImageMeta;
 use crate::time::Time;
@@ -82,13 +82,19 @@ impl Driver {
         disk: Sender<DiskJob>,
         mail: Sender<Mail>,
     ) -> Driver {
+        let view = node.view();
+        let counters = Counters::default();
+        // A member that is alone leads before its first turn.
+        counters.leaders_seen.store(u64::from(view.leader != 0), Ordering::Relaxed);
         let shared = Arc::new(Shared {
             config: node.config().clone(),
             identity: *node.identity(),
             state: node.state().clone(),
-            view: Mutex::new(node.view()),
+            view: Mutex::new(view),
             hub: Hub::default(),
             unique: AtomicU64::new(1),
+            turned: AtomicU64::new(0),
+            counters,
         });
         Driver {
             node,
@@ -116,6 +122,7 @@ impl Driver {
     /// One round: deals with the mail, lets time pass, does what the node wants. Answers when it wants to be
     /// called again if no mail comes before.
     pub fn turn(&mut self, now: Time, mail: impl Iterator<Item = Mail>) -> Time {
+        self.shared.turn(now);
         for mail in mail {
             self.take_in(now, mail);
         }
@@ -128,9 +135,19 @@ impl Driver {
         while let Some(output) = self.node.poll_output() {
             self.carry_out(now, output);
         }
-        *self.shared.view.lock() = self.node.view();
+        self.show();
         self.shared.hub.tick(now);
         self.node.deadline()
+    }
+
+    /// Lets clients see how things stand.
+    fn show(&mut self) {
+        let view = self.node.view();
+        let mut shown = self.shared.view.lock();
+        if view.leader != 0 && view.leader != shown.leader {
+            self.shared.counters.leaders_seen.fetch_add(1, Ordering::Relaxed);
+        }
+        *shown = view;
     }
 
     fn take_in(&mut self, now: Time, mail: Mail) {

@@ -79,11 +79,14 @@ impl Keeper {
         Keeper { life: Mutex::new(life) }
     }
 
-    /// It was granted. However late the answer, its time may have begun as soon as it was asked for.
-    pub(crate) fn granted(&self, granted: Granted) {
+    /// It was granted, as was heard at `now`. However late the answer, its time may have begun as soon as it was asked
+    /// for: there may be nothing left to hold on to, and the driver looks again only later.
+    pub(crate) fn granted(&self, granted: Granted, now: Time) {
         let mut life = self.life.lock();
         life.until = life.asked.map(|asked| asked + granted.sure());
         life.granted = Some(granted);
+        let is_over = life.until.is_some_and(|until| until <= now);
+        life.is_lost |= is_over && !planted!("late_grant_is_believed");
     }
 
     /// The lease; `None` while nobody knows whether there is one.
@@ -214,9 +217,20 @@ mod tests {
         let keeper = Keeper::new();
         keeper.begin(at(10));
         assert!(!keeper.is_over(at(1000)), "there is nothing that could be over");
-        keeper.granted(Granted { id: 7, ttl: Duration::from_secs(20) });
+        keeper.granted(Granted { id: 7, ttl: Duration::from_secs(20) }, at(11));
         assert!(!keeper.is_over(at(28)) && keeper.is_over(at(29)));
         keeper.renewed(at(15));
         assert!(!keeper.is_over(at(33)) && keeper.is_over(at(34)));
+    }
+
+    #[test]
+    fn a_lease_whose_grant_is_answered_too_late_is_lost_at_once() {
+        let at = |seconds| Time::ZERO + Duration::from_secs(seconds);
+        for (answered, is_lost) in [(28, false), (29, true)] {
+            let keeper = Keeper::new();
+            keeper.begin(at(10));
+            keeper.granted(Granted { id: 7, ttl: Duration::from_secs(20) }, at(answered));
+            assert_eq!(keeper.life.lock().is_lost, is_lost, "answered at {answered} s");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a node's driver shares with its clients.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -11,6 +11,7 @@ use crate::node::View;
 use crate::request::Header;
 use crate::state::State;
 use crate::storage::Identity;
+use crate::time::Time;
 use crate::watch::Hub;
 
 /// What a node's driver shares with its clients.
@@ -23,9 +24,30 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     /// Counts keys that must be like no other.
     pub(crate) unique: AtomicU64,
+    /// When the driver's newest turn began, in nanoseconds of its clock.
+    pub(crate) turned: AtomicU64,
+    pub(crate) counters: Counters,
+}
+
+/// What is counted outside of the node, since it was started.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Ranges read outside of transactions.
+    pub(crate) reads: AtomicU64,
+    pub(crate) leaders_seen: AtomicU64,
 }
 
 impl Shared {
+    /// The time, as of the driver's newest turn: no answer is newer.
+    pub(crate) fn now(&self) -> Time {
+        Time::from_nanos(self.turned.load(Ordering::Acquire))
+    }
+
+    /// A turn begins.
+    pub(crate) fn turn(&self, now: Time) {
+        self.turned.store(now.as_nanos(), Ordering::Release);
+    }
+
     /// A header of this node, as of `revision`.
     pub(crate) fn header(&self, revision: Revision, raft_term: Term) -> Header {
         Header { cluster_id: self.identity.cluster, member_id: self.identity.node, revision, raft_term }

@@ -117,6 +117,9 @@ pub struct Recovered {
     pub base: LogPosition,
     /// The log, consecutive, from `base` on.
     pub entries: Vec<LogEntry>,
+    /// Bytes that all of the log takes on the disk, with what nobody needs any more. A node saves an image, and lets
+    /// go of the log behind it, by what the log takes; how often it was started is a part of that. 0: not known.
+    pub log_bytes: u64,
 }
 
 /// A place to keep a node's log, images and identity.

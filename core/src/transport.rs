@@ -177,6 +177,9 @@ pub struct ForwardedCommand {
     /// The encoded [`crate::command::Command`].
     #[prost(bytes = "bytes", tag = "2")]
     pub command: Bytes,
+    /// Its session is to tell what became of an earlier try: it is proposed even if it was before.
+    #[prost(bool, tag = "3")]
+    pub again: bool,
 }
 
 /// Commands that the leader of a term did not propose, and never will unless they are sent again.

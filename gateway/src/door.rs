@@ -1,21 +1,22 @@
 //! Where every request comes in: is it admitted, and whose is it? gRPC goes to etcd's services straight away, the rest
-//! to the routes of plain HTTP. What it will never know: what is asked.
+//! to plain HTTP. What it will never know: what is asked.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use axum::Router;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response, Version, header};
 use hyper::body::Incoming;
+use kvorum_core::planted;
 use tonic::codegen::{BoxFuture, Service};
 use tonic::{Code, Status, body::Body};
 
 use crate::errors::{CLIENT_VERSION, NO_LEADER, TOO_MANY, inbound};
 use crate::gateway::{Gateway, Permit};
 use crate::leash::requires_leader;
+use crate::metrics::Under;
 use crate::pb::etcdserverpb::{
     auth_server::{self, AuthServer},
     cluster_server::{self, ClusterServer},
@@ -24,31 +25,41 @@ use crate::pb::etcdserverpb::{
     maintenance_server::{self, MaintenanceServer},
     watch_server::{self, WatchServer},
 };
+use crate::pb::health::health_server::{self, HealthServer};
 use crate::pb::v3electionpb::election_server::{self, ElectionServer};
 use crate::pb::v3lockpb::lock_server::{self, LockServer};
+use crate::web;
 
 /// One for each connection: cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Door {
     gateway: Arc<Gateway>,
-    http: Router,
+    /// Only health and metrics are answered here.
+    is_for_metrics: bool,
 }
 
-impl Door {
-    pub(crate) fn new(gateway: Arc<Gateway>, http: Router) -> Door {
-        Door { gateway, http }
-    }
-
+impl Gateway {
     /// Refuses what etcd refuses before it looks at a request.
-    fn admit(&self, headers: &HeaderMap) -> Result<Permit, Status> {
+    pub(crate) fn let_in(self: &Arc<Gateway>, headers: &HeaderMap) -> Result<Permit, Status> {
         let version = headers.get("client-api-version");
         if version.is_some_and(|value| std::str::from_utf8(value.as_bytes()).is_err()) {
             return Err(CLIENT_VERSION.into());
         }
-        if requires_leader(headers) && !self.gateway.has_leader() {
+        if requires_leader(headers) && !self.has_leader() {
             return Err(NO_LEADER.into());
         }
-        self.gateway.admit().ok_or_else(|| TOO_MANY.into())
+        self.admit().ok_or_else(|| TOO_MANY.into())
+    }
+}
+
+impl Door {
+    pub(crate) fn new(gateway: Arc<Gateway>) -> Door {
+        Door { gateway, is_for_metrics: false }
+    }
+
+    /// For those who look at the member, and must not touch what is in it.
+    pub(crate) fn for_metrics(gateway: Arc<Gateway>) -> Door {
+        Door { gateway, is_for_metrics: true }
     }
 
     /// Hands a gRPC request to its service.
@@ -71,6 +82,7 @@ impl Door {
             maintenance_server::SERVICE_NAME => to!(MaintenanceServer),
             auth_server::SERVICE_NAME => to!(AuthServer),
             lock_server::SERVICE_NAME => to!(LockServer),
+            health_server::SERVICE_NAME => to!(HealthServer),
             election_server::SERVICE_NAME => to!(ElectionServer),
             unknown => refuse(Status::unimplemented(format!("unknown service {unknown}"))),
         }
@@ -93,15 +105,20 @@ impl hyper::service::Service<Request<Incoming>> for Door {
     type Future = Passage;
 
     fn call(&self, request: Request<Incoming>) -> Passage {
+        let here = self.gateway.clone();
+        if self.is_for_metrics && !planted!("metrics_port_serves_all") {
+            let answer = async move { Ok(web::answer_metrics(here, request).await) };
+            return Passage { serving: Box::pin(answer), permit: None, path: None, under: None };
+        }
         if !is_grpc(&request) {
-            let mut http = self.http.clone();
-            let answer = async move { http.call(request).await.map(|answer| answer.map(Body::new)) };
-            return Passage { serving: Box::pin(answer), permit: None, path: None };
+            let answer = async move { Ok(web::answer(here, request).await) };
+            return Passage { serving: Box::pin(answer), permit: None, path: None, under: None };
         }
         let path = request.uri().path_and_query().cloned();
-        match self.admit(request.headers()) {
-            Ok(permit) => Passage { serving: self.serve(request), permit: Some(permit), path },
-            Err(status) => Passage { serving: refuse(status), permit: None, path },
+        let under = Under::begin(&here, request.uri().path().trim_start_matches('/'));
+        match here.let_in(request.headers()) {
+            Ok(permit) => Passage { serving: self.serve(request), permit: Some(permit), path, under },
+            Err(status) => Passage { serving: refuse(status), permit: None, path, under },
         }
     }
 }
@@ -114,6 +131,7 @@ pub(crate) struct Passage {
     permit: Option<Permit>,
     /// Of a gRPC request.
     path: Option<PathAndQuery>,
+    under: Option<Under>,
 }
 
 impl Future for Passage {
@@ -122,11 +140,16 @@ impl Future for Passage {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(self.serving.as_mut().poll(context));
         self.permit = None;
-        let path = self.path.take();
-        Poll::Ready(answer.map(|answer| match path {
+        let (path, under) = (self.path.take(), self.under.take());
+        let answer = answer.map(|answer| match path {
             Some(path) => in_etcds_words(answer, path.path()),
             None => answer,
-        }))
+        });
+        if let (Some(under), Ok(answer)) = (under, &answer) {
+            let code = answer.headers().get(Status::GRPC_STATUS);
+            under.end(code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes())));
+        }
+        Poll::Ready(answer)
     }
 }
 

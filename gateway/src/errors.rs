@@ -82,7 +82,6 @@ pub(crate) fn said(error: &Error) -> Words {
 }
 
 /// The HTTP status that stands for a gRPC code in etcd's JSON API.
-#[cfg_attr(not(test), expect(dead_code, reason = "the JSON routes, which ask for it, are not there yet"))]
 pub(crate) fn http_status(code: Code) -> u16 {
     match code {
         Code::Ok => 200,

@@ -11,6 +11,7 @@ use tonic::Status;
 
 use crate::errors::status;
 use crate::leash::Leader;
+use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::pb::etcdserverpb::ResponseHeader;
 
@@ -30,7 +31,10 @@ pub(crate) struct Gateway {
     pub(crate) leader: Leader,
     /// The server is to stop: whatever goes on for ever ends.
     pub(crate) stopping: CancellationToken,
+    pub(crate) metrics: Metrics,
     requests: AtomicUsize,
+    /// Bytes of JSON that wait for the rest of their bodies.
+    pub(crate) held: AtomicUsize,
 }
 
 /// A request that is under way, as long as it lives.
@@ -40,7 +44,9 @@ pub(crate) struct Permit(Arc<Gateway>);
 impl Gateway {
     pub(crate) fn new(client: Client, options: Options) -> Arc<Gateway> {
         let (leader, stopping) = (Leader::default(), CancellationToken::new());
-        Arc::new(Gateway { client, options, leader, stopping, requests: AtomicUsize::new(0) })
+        let (requests, held) = Default::default();
+        let metrics = Metrics::new(options.extensive_metrics);
+        Arc::new(Gateway { client, options, leader, stopping, metrics, requests, held })
     }
 
     /// Counts a request as under way, unless there are too many.

@@ -38,9 +38,7 @@ impl Lease for Gateway {
         request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
         let leader = requires_leader(request.metadata().as_ref());
-        let end = self.end_of_stream(leader);
-        let answers = renew(self.client.clone(), request.into_inner());
-        Ok(Response::new(Box::pin(Leashed::new(answers, end))))
+        Ok(Response::new(Box::pin(self.renewals(request.into_inner(), leader))))
     }
 
     async fn lease_time_to_live(
@@ -57,6 +55,21 @@ impl Lease for Gateway {
     ) -> Result<Response<pb::LeaseLeasesResponse>, Status> {
         let answer = self.client.leases().await;
         answer.map(|all| Response::new(all.into())).map_err(status)
+    }
+}
+
+impl Gateway {
+    /// Renews a client's leases until it has asked for everything, or something ends the stream.
+    pub(crate) fn renewals<R>(
+        &self,
+        requests: R,
+        leader: bool,
+    ) -> impl Stream<Item = Result<pb::LeaseKeepAliveResponse, Status>> + Send + Unpin + use<R>
+    where
+        R: Stream<Item = Result<pb::LeaseKeepAliveRequest, Status>> + Send + Unpin,
+    {
+        let answers = Box::pin(renew(self.client.clone(), requests));
+        Leashed::new(answers, self.end_of_stream(leader))
     }
 }
 

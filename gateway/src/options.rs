@@ -1,9 +1,12 @@
 //! What a server is told at its start. What it will never know: the limits on requests, which are the node's own
 //! ([`kvorum_core::config::Limits`]): the gateway asks the node for them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kvorum_core::ids::NodeId;
+
+use crate::metrics::SyncTimes;
 
 /// How a server behaves. The defaults are etcd's where etcd has the option.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,10 @@ pub struct Options {
     pub members: Vec<Member>,
     /// How often a watch that asks for it says how far it is when nothing happens. Default: 10 min.
     pub progress_interval: Duration,
+    /// Whether `/metrics` also says how long calls took (etcd's `--metrics extensive`). Default: no.
+    pub extensive_metrics: bool,
+    /// How long the node's storage takes, for `/metrics`, if somebody counts it. Default: nobody does.
+    pub sync_times: Option<Arc<SyncTimes>>,
     /// What connections may do.
     pub connections: Connections,
 }
@@ -46,8 +53,11 @@ pub struct Connections {
     pub streams: u32,
     /// How many watches one stream may have; further ones are refused. Default: 1,000,000.
     pub watches: usize,
-    /// How long a client may take for the first bytes of a connection, and for the headers of an HTTP/1 request.
-    /// An HTTP/1 connection may be idle for as long, too. Default: 30 s.
+    /// How many bytes of JSON may wait for the rest of their bodies, over all connections together; who brings more is
+    /// refused with etcd's "too many requests". Default: 256 MiB.
+    pub body_bytes: usize,
+    /// How long a client may take for the first bytes of a connection, for the headers of an HTTP/1 request, and for
+    /// the body of a request in JSON that is no stream. An HTTP/1 connection may be idle for as long, too. Default: 30 s.
     pub header_timeout: Duration,
     /// Bytes that one stream may send ahead of what was read. Default: 1 MiB.
     pub stream_window: u32,
@@ -66,6 +76,8 @@ impl Default for Options {
             name: "default".into(),
             members: Vec::new(),
             progress_interval: Duration::from_secs(600),
+            extensive_metrics: false,
+            sync_times: None,
             connections: Connections::default(),
         }
     }
@@ -78,6 +90,7 @@ impl Default for Connections {
             requests: 100_000,
             streams: u32::MAX,
             watches: 1_000_000,
+            body_bytes: 256 << 20,
             header_timeout: Duration::from_secs(30),
             stream_window: 1 << 20,
             connection_window: 4 << 20,

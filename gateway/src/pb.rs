@@ -33,3 +33,8 @@ pub mod v3electionpb {
     include!(concat!(env!("OUT_DIR"), "/v3electionpb.rs"));
     include!(concat!(env!("OUT_DIR"), "/v3electionpb.serde.rs"));
 }
+
+/// gRPC's health checks.
+pub mod health {
+    include!(concat!(env!("OUT_DIR"), "/grpc.health.v1.rs"));
+}

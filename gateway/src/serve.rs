@@ -12,7 +12,6 @@ use kvorum_core::{Client, Error, ErrorKind, Result};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::door::Door;
 use crate::first_bytes::FirstBytes;
@@ -22,12 +21,15 @@ use crate::options::{Connections, Options};
 /// How long to wait when no connection can be accepted, for want of files, say.
 const BREATH: Duration = Duration::from_millis(100);
 
+/// What an HTTP/1 connection may hold of what came in and was not looked at: headers have to fit into it.
+const HTTP1_BUFFER: usize = 128 << 10;
+
 /// A running server. Dropped, it cuts its connections; see [`Server::stop`].
 #[derive(Debug)]
 #[must_use = "a server that is dropped stops"]
 pub struct Server {
     addresses: Vec<SocketAddr>,
-    stopping: CancellationToken,
+    gateway: Arc<Gateway>,
     tasks: JoinSet<()>,
 }
 
@@ -66,12 +68,16 @@ pub async fn serve_on(
     listeners: Vec<std::net::TcpListener>,
     options: Options,
 ) -> Result<Server> {
+    begin(client, taken(listeners)?, options)
+}
+
+fn taken(listeners: Vec<std::net::TcpListener>) -> Result<Vec<TcpListener>> {
     let taken = |listener: std::net::TcpListener| {
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener)
     };
     let listeners = listeners.into_iter().map(taken).collect::<io::Result<_>>();
-    begin(client, listeners.map_err(|error| refused("a listener", &error))?, options)
+    listeners.map_err(|error| refused("a listener", &error))
 }
 
 fn begin(client: Client, listeners: Vec<TcpListener>, options: Options) -> Result<Server> {
@@ -79,14 +85,13 @@ fn begin(client: Client, listeners: Vec<TcpListener>, options: Options) -> Resul
     let addresses = addresses.map_err(|error| refused("a listener", &error))?;
     let http = protocol(&options.connections);
     let gateway = Gateway::new(client, options);
-    let door = Door::new(gateway.clone(), crate::web::routes(&gateway));
-    let stopping = gateway.stopping.clone();
+    let door = Door::new(gateway.clone());
     let mut tasks = JoinSet::new();
     for listener in listeners {
         tasks.spawn(accept(listener, gateway.clone(), door.clone(), http.clone()));
     }
-    tasks.spawn(gateway.look_for_leader());
-    Ok(Server { addresses, stopping, tasks })
+    tasks.spawn(gateway.clone().look_for_leader());
+    Ok(Server { addresses, gateway, tasks })
 }
 
 impl Server {
@@ -95,10 +100,24 @@ impl Server {
         &self.addresses
     }
 
+    /// Answers on further listeners too, but only `/metrics`, `/health`, `/livez` and `/readyz`: for those who look at a
+    /// member and must not touch what is in it. (The other listeners answer these as well.)
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`] for a listener that cannot be listened on.
+    pub fn serve_metrics_on(&mut self, listeners: Vec<std::net::TcpListener>) -> Result<()> {
+        for listener in taken(listeners)? {
+            let (gateway, door) = (self.gateway.clone(), Door::for_metrics(self.gateway.clone()));
+            self.tasks.spawn(accept(listener, gateway, door, protocol(&self.gateway.options.connections)));
+        }
+        Ok(())
+    }
+
     /// Stops: takes no more connections and requests, ends watches and other streams, and waits for what is under way,
     /// but not longer than `limit`. Then it cuts.
     pub async fn stop(mut self, limit: Duration) {
-        self.stopping.cancel();
+        self.gateway.stopping.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         // What is cut then is cut by dropping its task.
         let _ = tokio::time::timeout(limit, ended).await;
@@ -112,7 +131,11 @@ fn refused(address: &str, error: &io::Error) -> Error {
 /// HTTP as it is spoken on a connection.
 fn protocol(settings: &Connections) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(settings.header_timeout);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        .max_buf_size(HTTP1_BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -195,6 +195,10 @@ async fn what_cannot_be_watched_is_refused_under_no_id() {
     let mut stream = Stream::open(&gate).await;
     let refused = [
         (from("w", -1), "etcdserver: mvcc: required revision has been compacted"),
+        (
+            pb::WatchCreateRequest { range_end: "a".into(), ..from("z", -1) },
+            "etcdserver: mvcc: required revision has been compacted",
+        ),
         (pb::WatchCreateRequest { range_end: "a".into(), ..on("z") }, "mvcc: watcher range is empty"),
         (
             pb::WatchCreateRequest { watch_id: 7, ..on("q") },
@@ -211,6 +215,7 @@ async fn what_cannot_be_watched_is_refused_under_no_id() {
     }
     let at = write(&gate, "w", "1").await;
     assert_eq!(revisions(&stream.events(1).await), [at], "the one that was there goes on");
+    assert_eq!(stream.watch(on("w")).await.watch_id, 0, "what is refused takes no number");
 }
 
 #[tokio::test]

@@ -142,6 +142,28 @@ pub const PLANTS: &[Plant] = &[
         class: Class::B,
     },
     Plant {
+        name: "starts_not_counted",
+        twin: "seed 4093",
+        does: "After a restart, only the entries of the log count for when an image is due.",
+        file: "core/src/node/upkeep.rs",
+        expected: Expected::Test {
+            target: "historic::durability::kvorum_4093_a_log_that_grows_by_starts_is_bounded_too",
+            because: "needs a node that is started a dozen times within a minute and hears of few entries",
+        },
+        class: Class::C,
+    },
+    Plant {
+        name: "received_image_keeps_log",
+        twin: "seed 22549",
+        does: "A member that is fed by images keeps all of its log.",
+        file: "core/src/node/ready.rs",
+        expected: Expected::Test {
+            target: "historic::durability::kvorum_22549_a_member_that_is_fed_by_images_lets_go_of_its_log",
+            because: "needs a member that is sent image after image before one of its own is due",
+        },
+        class: Class::C,
+    },
+    Plant {
         name: "older_image_forgets",
         twin: "seed 9071",
         does: "An older image stands in for a damaged one although the log ends before that.",
@@ -288,7 +310,18 @@ pub const PLANTS: &[Plant] = &[
         twin: "P9, etcd 20418",
         does: "A repeated question for a read index has the old one's context.",
         file: "core/src/node/read.rs",
-        expected: Expected::Checkers(&[Checker::History]),
+        expected: Expected::Checkers(&[Checker::Liveness, Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "take_repeated_question",
+        twin: "seed 13203",
+        does: "A question for a read index that comes again is asked again, and old answers to it prove newer reads.",
+        file: "core/src/node/guard.rs",
+        expected: Expected::Test {
+            target: "historic::reads::kvorum_13203_a_question_that_comes_again_proves_nothing",
+            because: "needs a leader that nobody reaches but old packets, and a client that reads from it just then",
+        },
         class: Class::C,
     },
     Plant {
@@ -324,6 +357,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "session_repeat_dropped",
+        twin: "seed 43411",
+        does: "A session's write that a member sends again, because an image skipped its log, is dropped as a repetition.",
+        file: "core/src/node/propose.rs",
+        expected: Expected::Test {
+            target: "historic::clients::kvorum_43411_a_session_tells_what_an_image_skipped",
+            because: "needs a session's write whose entry its member is never sent; and nobody is promised an answer",
+        },
+        class: Class::C,
+    },
+    Plant {
         name: "take_forward_in_later_term",
         twin: "C1",
         does: "A leader proposes what was forwarded to the leader of an earlier term.",
@@ -336,7 +380,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "C1",
         does: "A request is answered with what an earlier start's request of that number came to.",
         file: "core/src/node/apply.rs",
-        expected: Expected::Checkers(&[Checker::History]),
+        expected: Expected::Checkers(&[Checker::History, Checker::App]),
         class: Class::A,
     },
     Plant {
@@ -532,7 +576,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "E6",
         does: "A lease ends and its keys stay.",
         file: "core/src/state/apply.rs",
-        expected: Expected::Checkers(&[Checker::Lease, Checker::History, Checker::Panic]),
+        expected: Expected::Checkers(&[Checker::Lease, Checker::History, Checker::Panic, Checker::Liveness]),
         class: Class::A,
     },
     Plant {
@@ -566,12 +610,23 @@ pub const PLANTS: &[Plant] = &[
         class: Class::C,
     },
     Plant {
+        name: "late_grant_is_believed",
+        twin: "seed 6852",
+        does: "A lease whose grant was answered after its time was over is believed in until the driver's next turn.",
+        file: "core/src/lease.rs",
+        expected: Expected::Test {
+            target: "core::lease::tests::a_lease_whose_grant_is_answered_too_late_is_lost_at_once",
+            because: "needs a grant that is under way for longer than its lease lives, and a look in between two turns",
+        },
+        class: Class::C,
+    },
+    Plant {
         name: "keeper_never_over",
         twin: "E8",
         does: "A lease's holder believes in it until a renewal is refused.",
         file: "core/src/lease.rs",
         expected: Expected::Checkers(&[Checker::Lease]),
-        class: Class::A,
+        class: Class::B,
     },
     Plant {
         name: "image_loses_lease_keys",
@@ -755,7 +810,7 @@ pub const PLANTS: &[Plant] = &[
         twin: "H1",
         does: "Keys that an image does not have outlive it.",
         file: "core/src/state/mod.rs",
-        expected: Expected::Checkers(&[Checker::History, Checker::Agreement]),
+        expected: Expected::Checkers(&[Checker::History, Checker::Agreement, Checker::Liveness]),
         class: Class::B,
     },
     Plant {

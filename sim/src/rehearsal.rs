@@ -353,7 +353,7 @@ impl<A: App + 'static> Performance<A> {
         if !self.settle(CONVERGENCE, Performance::agrees)? {
             return slow("V1: at rest, all nodes agree on a leader and a state", describe(&self.world));
         }
-        self.living().into_iter().try_for_each(|node| Ceilings::at_rest(&self.world, node))?;
+        self.living().into_iter().try_for_each(|node| self.ceilings.at_rest(&self.world, node))?;
         self.wiped_are_out()?;
         self.app.end(&mut self.world)
     }

@@ -261,10 +261,12 @@ fn faults_strike_at_moments() {
         }
     }
     plan.faults.push(timed(99, 2000, Who::Node(1), Act::Transfer));
-    for (number, millis) in [(100, 20_000), (101, 40_000), (102, 50_000)] {
-        plan.faults.push(timed(number, millis, Who::Node(1 + millis / 1000 % 3), Act::Transfer));
-        let long = Act::Kill { down: Duration::from_secs(3) };
-        plan.faults.push(timed(number + 10, millis + 5_000, Who::Follower, long));
+    // Leadership goes round, so that whoever leads by then, some node is asked to that does not.
+    for (number, millis) in (0..10).map(|round| (100 + round, 20_000 + 3_000 * round as u64)) {
+        plan.faults.push(timed(number, millis, Who::Node(1 + number as u64 % 3), Act::Transfer));
+    }
+    for (number, millis) in [(110, 25_000), (111, 45_000), (112, 55_000)] {
+        plan.faults.push(timed(number, millis, Who::Follower, Act::Kill { down: Duration::from_secs(3) }));
     }
     let (_, injector) = rehearse(&plan);
     let missing: Vec<_> =

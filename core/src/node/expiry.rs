@@ -33,6 +33,8 @@ struct Running {
 
 #[derive(Default)]
 pub(super) struct LeaseClock {
+    /// How many renewals there were.
+    pub(super) renewed: u64,
     running: BTreeMap<LeaseId, Running>,
     order: BTreeSet<(Time, LeaseId)>,
 }
@@ -101,6 +103,7 @@ impl LeaseClock {
         self.order.insert((deadline, id));
         lease.deadline = deadline;
         lease.touched = lease.touched.max(since);
+        self.renewed += 1;
         Some(lease.ttl)
     }
 

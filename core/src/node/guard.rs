@@ -33,6 +33,8 @@ pub(super) struct Guard {
     me: NodeId,
     voters: Vec<NodeId>,
     seen: BTreeMap<NodeId, Seen>,
+    /// The newest question of each peer's for a read index.
+    asked: BTreeMap<NodeId, Vec<u8>>,
 }
 
 #[derive(Clone, Copy)]
@@ -43,7 +45,7 @@ struct Seen {
 
 impl Guard {
     pub(super) fn new(cluster: ClusterId, me: NodeId, voters: Vec<NodeId>) -> Guard {
-        Guard { cluster, me, voters, seen: BTreeMap::new() }
+        Guard { cluster, me, voters, seen: BTreeMap::new(), asked: BTreeMap::new() }
     }
 
     /// Looks at the outside of a message. `known` is the sender's directory as the cluster agreed on it.
@@ -77,7 +79,7 @@ impl Guard {
     }
 
     /// Looks at a message of raft's, whose envelope has passed.
-    pub(super) fn raft(&self, from: NodeId, message: &RaftMessage, raft: &RawNode<Window>) -> Verdict {
+    pub(super) fn raft(&mut self, from: NodeId, message: &RaftMessage, raft: &RawNode<Window>) -> Verdict {
         let Some(kind) = travelling_kind(message.kind) else {
             return Verdict::Drop("of a kind that does not travel");
         };
@@ -88,12 +90,32 @@ impl Guard {
             MessageType::MsgHeartbeatResponse => within_log(message.commit, raft),
             MessageType::MsgSnapshot => self.snapshot(message),
             MessageType::MsgTimeoutNow => timeout_now(from, message, raft),
-            MessageType::MsgReadIndex => read_index(message, raft),
+            MessageType::MsgReadIndex => self.read_index(from, message, raft),
             MessageType::MsgReadIndexResp => context_of(message).map(|_| ()),
             _ => no_entries(message),
         };
         let found = found.and_then(|()| term_fits(kind, message));
         found.map_or_else(Verdict::Drop, |()| Verdict::Pass)
+    }
+
+    /// Raft proves the reads of a leader in the order in which they were asked: with a question, all before it are
+    /// answered. One that is asked again, after its answer, would come last, and the peers' answers to it of back
+    /// then, come again with it, would prove everything before it. (Seed 13203.) So nobody asks anything twice.
+    fn read_index(&mut self, from: NodeId, message: &RaftMessage, raft: &RawNode<Window>) -> Found {
+        if raft.raft.state != StateRole::Leader {
+            return Err("a question for the leader");
+        }
+        let context = context_of(message)?;
+        if !context.starts_with(&from.to_be_bytes()) {
+            return Err("a read index in another's name");
+        }
+        // Behind the node stand its start and a counter, most significant bytes first: what is newer is greater.
+        let is_newer = self.asked.get(&from).is_none_or(|newest| newest.as_slice() < context);
+        if !is_newer && !planted!("take_repeated_question") {
+            return Err("a read index that was asked for before");
+        }
+        self.asked.insert(from, context.to_vec());
+        Ok(())
     }
 
     fn snapshot(&self, message: &RaftMessage) -> Result<(), &'static str> {
@@ -198,13 +220,6 @@ fn timeout_now(from: NodeId, message: &RaftMessage, raft: &RawNode<Window>) -> F
         return Err("a call to campaign with an image that is not durable yet");
     }
     no_entries(message)
-}
-
-fn read_index(message: &RaftMessage, raft: &RawNode<Window>) -> Found {
-    if raft.raft.state != StateRole::Leader {
-        return Err("a question for the leader");
-    }
-    context_of(message).map(|_| ())
 }
 
 /// The context of a question for a read index, or of its answer.

@@ -56,6 +56,8 @@ pub struct Node {
     /// Something happened since raft was last asked what it wants.
     is_dirty: bool,
     halted: Option<String>,
+    /// Writes of which whoever asked was told that they failed.
+    failed: u64,
     now: Time,
     timing: timing::Timing,
     guard: guard::Guard,

@@ -117,6 +117,11 @@ impl Pending {
         None
     }
 
+    /// Whether this one was sent before, and its session is to tell what became of that.
+    pub(super) fn is_asked_again(&mut self, request: u64) -> bool {
+        self.get_mut(request).is_some_and(|waiting| waiting.has_session && waiting.may_have_happened)
+    }
+
     /// The bytes of the next one to send.
     pub(super) fn next_size(&mut self) -> Option<usize> {
         while let Some(&request) = self.unsent.front() {

@@ -65,6 +65,8 @@ pub(super) struct Reads {
     node: NodeId,
     incarnation: Incarnation,
     counter: u64,
+    /// How many rounds were asked for again.
+    asked_again: u64,
     queued: Vec<Waiting>,
     rounds: VecDeque<Round>,
     /// Proven current at this index, not applied so far yet.
@@ -79,6 +81,7 @@ impl Reads {
             node,
             incarnation,
             counter: 0,
+            asked_again: 0,
             queued: Vec::new(),
             rounds: VecDeque::new(),
             proven: Vec::new(),
@@ -95,6 +98,10 @@ impl Reads {
         let asked: usize = self.rounds.iter().map(|round| round.readers.len()).sum();
         let proven: usize = self.proven.iter().map(|(_, readers)| readers.len()).sum();
         self.queued.len() + asked + proven
+    }
+
+    pub(super) fn asked_again(&self) -> u64 {
+        self.asked_again
     }
 
     /// The context of a round to ask for now, if one is due.
@@ -153,6 +160,7 @@ impl Reads {
         self.rounds.retain_mut(|round| {
             let again = again(round);
             if again && !planted!("forget_readers") {
+                self.asked_again += 1;
                 queued.append(&mut round.readers);
             }
             !again

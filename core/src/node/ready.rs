@@ -114,7 +114,11 @@ impl Node {
         let later = self.envelopes(later);
         if let Some(batch) = batch {
             self.held.open(ticket);
+            let reset = batch.reset;
             self.outputs.push_back(Output::Persist(ticket, batch));
+            if let Some(base) = reset {
+                self.drop_log_behind(base);
+            }
         }
         if planted!("count_before_sync") {
             self.raft.on_persist_ready(ticket);
@@ -227,6 +231,16 @@ impl Node {
         let taken = self.raft.snap().map(|snapshot| snapshot.get_metadata().index);
         if taken == Some(position.index) {
             self.received = Some((position, state));
+        } else if self.raft.raft.raft_log.committed >= position.index {
+            self.drop_log_behind(position);
+        }
+    }
+
+    /// A member that is fed by images lets go of its log by them, too: its own may never be due (seed 22549). The
+    /// entry at the image is kept, and the storage keeps what an older image needs.
+    pub(super) fn drop_log_behind(&mut self, image: LogPosition) {
+        if !planted!("received_image_keeps_log") {
+            self.outputs.push_back(Output::DropLog(image.index.saturating_sub(1)));
         }
     }
 

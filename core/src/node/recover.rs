@@ -60,7 +60,8 @@ impl Node {
         };
         let covered = image.as_ref().map_or(0, |image| image.position.index);
         let behind = recovered.entries.partition_point(|entry| entry.index <= covered);
-        let upkeep = upkeep::Upkeep::resume(&recovered.entries[behind..]);
+        let upkeep =
+            upkeep::Upkeep::resume(&recovered.entries[behind..], recovered.log_bytes, config.image_log_bytes);
         let window = rebuild(&config, recovered, image)?;
         let raft = raft_node(&config, window, state.applied())?;
         let applied = apply::Progress::new(state.applied(), state.hash());
@@ -80,6 +81,7 @@ impl Node {
             outputs: VecDeque::new(),
             is_dirty: true,
             halted: None,
+            failed: 0,
             received: None,
             unsent_images: Vec::new(),
             led: super::Led::default(),

@@ -37,6 +37,12 @@ pub struct View {
     pub applied: Index,
     /// Requests that wait for an answer here.
     pub waiting: usize,
+    /// Of those, writes.
+    pub writing: usize,
+    /// Writes of which whoever asked here was told that they failed, or that nobody knows.
+    pub failed: u64,
+    /// Leases renewed here, as the leader.
+    pub renewed: u64,
     /// Messages dropped because no correct member would have sent them.
     pub dropped: u64,
     /// Members whose state differs from this one's.
@@ -60,6 +66,8 @@ pub struct Glance {
     pub revision: Revision,
     pub compacted: Revision,
     pub waiting: usize,
+    /// How many rounds of reads got no answer, and were asked for again.
+    pub reads_asked_again: u64,
     pub has_halted: bool,
     pub no_space: bool,
 }
@@ -81,6 +89,7 @@ impl Node {
             revision: state.revision(),
             compacted: state.compacted(),
             waiting: self.waiting(),
+            reads_asked_again: self.reads.asked_again(),
             has_halted: self.halted.is_some(),
             no_space: state.no_space(),
         }
@@ -120,6 +129,9 @@ impl Node {
             commit: raft.raft_log.committed,
             applied: self.applied.position().index,
             waiting: self.waiting(),
+            writing: self.pending.len(),
+            failed: self.failed,
+            renewed: self.leases.clock.renewed,
             dropped: self.dropped,
             differing: self.health.differing().collect(),
             halted: self.halted.clone(),

@@ -163,6 +163,8 @@ impl State {
         let old_lease = before.as_ref().map_or(0, |before| before.lease);
         let left = if planted!("old_lease_keeps_key") { 0 } else { old_lease };
         self.leases.transfer(&r.key, left, after.lease);
+        self.tally.puts += 1;
+        self.tally.put_bytes += (r.key.len() + after.value().len()) as u64;
         let shown = if planted!("prev_kv_from_after") { Some(after) } else { before };
         let prev_kv = shown.filter(|_| r.prev_kv).map(|before| before.pair());
         PutResponse { header: Some(header(self.store.working_revision())), prev_kv }
@@ -186,6 +188,7 @@ impl State {
         }
         let prev_kvs =
             if r.prev_kv { doomed.iter().map(|record| record.pair()).collect() } else { Vec::new() };
+        self.tally.deletes += 1;
         let header = Some(header(self.store.working_revision()));
         DeleteRangeResponse { header, deleted: doomed.len() as i64, prev_kvs }
     }
@@ -198,6 +201,7 @@ impl State {
         }
         self.check_path(&mut path, r)?;
         let mut response = self.execute(path.rewind(), r);
+        self.tally.txns += 1;
         self.store.commit();
         if grows {
             self.has_grown();
@@ -219,6 +223,7 @@ impl State {
             return Err(ErrorKind::LeaseExists { id }.into());
         }
         self.has_grown();
+        self.tally.leases_granted += 1;
         Ok(LeaseGrantResponse { header: Some(header(self.store.revision)), id, ttl: r.ttl })
     }
 
@@ -233,7 +238,7 @@ impl State {
         let is_current = r.term == at.term || planted!("expire_ignores_term");
         if is_current || planted!("expire_in_another_term") {
             for &id in &r.ids {
-                self.end_lease(id);
+                self.tally.leases_expired += u64::from(self.end_lease(id));
             }
         }
         self.done()
@@ -251,6 +256,7 @@ impl State {
     /// Ends a lease: all its keys go in one revision, in key order. False: there is no such lease.
     fn end_lease(&mut self, id: LeaseId) -> bool {
         let Some(keys) = self.leases.end(id) else { return false };
+        self.tally.leases_ended += 1;
         for key in keys.into_iter().filter(|_| !planted!("keys_outlive_lease")) {
             self.store.delete(key.as_slice());
         }

@@ -35,6 +35,7 @@ mod rebuild;
 mod record;
 mod session;
 mod store;
+mod tally;
 mod txn;
 mod walk;
 mod watch;
@@ -46,6 +47,7 @@ pub use image::ImageCut;
 pub use load::ImageLoader;
 pub use range::Piece;
 pub use rebuild::{Foreign, Rebuild, Rebuilt};
+pub use tally::Tally;
 pub use walk::{Facts, Scope, Step, Version, Walk};
 pub use watch::{Pulled, WatchCursor, WatcherId};
 
@@ -80,6 +82,7 @@ pub struct State {
     pin: Arc<()>,
     /// Kept from entry to entry, so that applying does not allocate.
     scratch: Vec<u8>,
+    tally: Tally,
 }
 
 /// What applying one entry came to.
@@ -158,6 +161,7 @@ impl State {
             watches: watch::Watches::new(),
             pin: Arc::new(()),
             scratch: Vec::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -211,6 +215,11 @@ impl State {
         self.members.get(&node).copied()
     }
 
+    /// What was done to it here, since it was made.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
     /// Replaces the content by that of a state loaded from an image, which must be newer. The watches that
     /// are open go on exactly where they were; those for which the image has not enough history end with
     /// [`crate::ErrorKind::Compacted`]. Images being taken are thereby invalid.
@@ -224,6 +233,7 @@ impl State {
                 .for_each(|(key, history)| _ = self.store.keys.entry(key).or_insert(history));
         }
         self.watches = old.watches;
+        self.tally = old.tally;
         let before = if planted!("replay_after_image") { 1 } else { before };
         if !planted!("image_passes_watches_by") {
             self.watches.resume_behind(before, self.store.revision);

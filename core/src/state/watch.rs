@@ -286,14 +286,15 @@ impl State {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::EmptyRange`]; [`ErrorKind::Compacted`] for a negative start.
+    /// [`ErrorKind::Compacted`] for a negative start; else [`ErrorKind::EmptyRange`].
     pub fn open_watch(&mut self, r: &WatchRequest) -> Result<WatchCursor> {
+        // In etcd's order: what is wrong with the start comes first.
+        if r.start_revision < 0 {
+            return Err(self.store.compacted_error(r.start_revision));
+        }
         let key = if r.key.is_empty() { &[0] } else { &r.key[..] };
         if Span::new(key, &r.range_end).is_empty() {
             return Err(ErrorKind::EmptyRange.into());
-        }
-        if r.start_revision < 0 {
-            return Err(self.store.compacted_error(r.start_revision));
         }
         let newest = self.store.revision;
         let floor = if r.start_revision == 0 { newest + 1 } else { r.start_revision };

@@ -50,10 +50,10 @@ impl Replica {
     pub fn open(&mut self, r: &WatchRequest) -> Result<(), String> {
         let (current, compacted) = (self.state.revision(), self.state.compacted());
         let requested = r.start_revision;
-        let want = if empty(r) {
-            Some(ErrorKind::EmptyRange)
-        } else if requested < 0 {
+        let want = if requested < 0 {
             Some(ErrorKind::Compacted { requested, compacted })
+        } else if empty(r) {
+            Some(ErrorKind::EmptyRange)
         } else {
             None
         };

@@ -13,7 +13,7 @@ const REVISION: usize = 17;
 
 /// The key under which a version lies: eight bytes of the revision, '_', eight bytes of its place in it, big-endian, so
 /// that keys have the order of history.
-pub(super) fn revision_key(main: i64, sub: u32, is_tombstone: bool, into: &mut Vec<u8>) {
+pub(crate) fn revision_key(main: i64, sub: u32, is_tombstone: bool, into: &mut Vec<u8>) {
     into.clear();
     into.put_i64(main);
     into.put_u8(b'_');

@@ -14,7 +14,7 @@ mod watcher;
 
 use std::time::Duration;
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -50,7 +50,8 @@ impl Gateway {
             watchers: self.options.connections.watches,
         };
         let stream = WatchStream::new(self.client.clone(), settings, requests);
-        Leashed::new(stream, self.end_of_stream(leader))
+        let counted = self.metrics.count_stream();
+        Leashed::new(stream.inspect(move |_| _ = &counted), self.end_of_stream(leader))
     }
 }
 

@@ -100,25 +100,27 @@ impl<R: Stream<Item = Result<WatchRequest, Status>> + Unpin> WatchStream<R> {
         if self.watchers.len() >= self.settings.watchers {
             return Err(TOO_MANY.1.into_owned());
         }
-        let id = match ask.watch_id {
-            0 => self.free_id(),
-            id => id,
-        };
+        let is_ours = ask.watch_id == 0;
+        let id = if is_ours { self.free_id() } else { ask.watch_id };
         let watcher = Watcher::open(&self.client, ask, id, &self.board, self.settings.progress_interval);
         // In etcd's order: what is wrong with the range comes first.
         let watcher = watcher.map_err(|error| errors::said(&error).1.into_owned())?;
         if self.watchers.contains_key(&id) {
             return Err(DUPLICATE_WATCH.into());
         }
+        if is_ours {
+            // Not before: a watch that is refused takes no number.
+            self.next_id = id + 1;
+        }
         Ok((id, watcher))
     }
 
-    fn free_id(&mut self) -> i64 {
-        while self.watchers.contains_key(&self.next_id) {
-            self.next_id += 1;
+    fn free_id(&self) -> i64 {
+        let mut id = self.next_id;
+        while self.watchers.contains_key(&id) {
+            id += 1;
         }
-        self.next_id += 1;
-        self.next_id - 1
+        id
     }
 
     fn header(&self) -> Header {

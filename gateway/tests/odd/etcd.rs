@@ -1,6 +1,6 @@
 //! A real etcd, where there is one.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,8 +10,10 @@ use tonic::transport::{Channel, Endpoint};
 const VERSION: &str = "etcd Version: 3.5.30";
 
 /// Runs until it is dropped.
+#[allow(dead_code)]
 pub(crate) struct Etcd {
     pub(crate) channel: Channel,
+    pub(crate) address: SocketAddr,
     process: Child,
     data: PathBuf,
 }
@@ -24,11 +26,26 @@ impl Drop for Etcd {
     }
 }
 
+impl Etcd {
+    /// Whether it has ended by itself, or does so in a moment.
+    #[allow(dead_code)]
+    pub(crate) async fn has_died(&mut self) -> bool {
+        for _ in 0..40 {
+            if matches!(self.process.try_wait(), Ok(Some(_))) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    }
+}
+
 /// Starts one with nothing in it; or says why there is none.
 pub(crate) async fn start() -> Result<Etcd, String> {
     let binary = find()?;
-    let [client, peer] = [free_port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
-    let data = std::env::temp_dir().join(format!("kvorum-odd-{}", std::process::id()));
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let [client, peer] = [address.port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
+    let data = std::env::temp_dir().join(format!("kvorum-odd-{}-{}", std::process::id(), address.port()));
     let process = Command::new(&binary)
         .args(["--name", "m", "--log-level", "fatal", "--unsafe-no-fsync", "--data-dir"])
         .arg(&data)
@@ -39,7 +56,7 @@ pub(crate) async fn start() -> Result<Etcd, String> {
         .spawn()
         .map_err(|error| format!("{} does not start: {error}", binary.display()))?;
     let channel = Endpoint::from_shared(client).unwrap().connect_lazy();
-    let etcd = Etcd { channel, process, data };
+    let etcd = Etcd { channel, address, process, data };
     for _ in 0..200 {
         let mut kv = crate::common::KvClient::new(etcd.channel.clone());
         if kv.range(crate::common::get("ready?")).await.is_ok() {
@@ -50,7 +67,8 @@ pub(crate) async fn start() -> Result<Etcd, String> {
     Err(format!("{} does not answer", binary.display()))
 }
 
-fn find() -> Result<PathBuf, String> {
+#[allow(dead_code)]
+pub(crate) fn find() -> Result<PathBuf, String> {
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home);
     let fetched = cache.map(|cache| cache.join("kvorum-tools/etcd-sid/bin"));

@@ -1,6 +1,8 @@
 //! Nothing grows without bound.
 
-use kvorum_core::ids::NodeId;
+use std::collections::BTreeMap;
+
+use kvorum_core::ids::{Index, NodeId};
 
 use crate::violation::{Checker, Violation};
 use crate::world::World;
@@ -16,6 +18,16 @@ const DISK: u64 = 64 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Ceilings {
     looks: u64,
+    stalls: BTreeMap<NodeId, Stall>,
+}
+
+/// What a disk was given while its node applied nothing: no image can be made that would let go of it, until two are
+/// made later, when what it is to be an image of goes on.
+#[derive(Debug, Default)]
+struct Stall {
+    applied: Index,
+    bytes: u64,
+    grown: u64,
 }
 
 impl Ceilings {
@@ -25,22 +37,36 @@ impl Ceilings {
         nodes.iter().try_for_each(|node| Ceilings::of_process(world, *node))?;
         if self.looks.is_multiple_of(10) {
             nodes.iter().try_for_each(|node| Ceilings::of_disk(world, *node))?;
+            nodes.iter().for_each(|node| self.note_stall(world, *node));
         }
         Ok(())
     }
 
+    fn note_stall(&mut self, world: &World, node: NodeId) {
+        let stall = self.stalls.entry(node).or_default();
+        let (_, bytes) = world.disk(node).usage();
+        let applied = world.glance(node).map_or(stall.applied, |glance| glance.applied);
+        if applied <= stall.applied {
+            stall.grown += bytes.saturating_sub(stall.bytes);
+        }
+        (stall.applied, stall.bytes) = (applied, bytes);
+    }
+
     /// When nothing goes on any more, a log is little longer than what it takes to make another image due. (While
     /// disks stand still or are full, it may be any longer.)
-    pub(crate) fn at_rest(world: &World, node: NodeId) -> Result<(), Violation> {
+    pub(crate) fn at_rest(&self, world: &World, node: NodeId) -> Result<(), Violation> {
         let files = world.disk(node).files();
         let of = |kind: &'static str| files.iter().filter(move |(name, _)| name.starts_with(kind));
         let size = |kind| of(kind).map(|(_, bytes)| bytes.len());
         let image = size("image").max().unwrap_or(0);
         let (image_log_bytes, segment) = world.log_sizes(node);
         // What lies behind the older image, and behind the newer one, which may have grown while another was being
-        // written; and the segments that are begun. A disk that stood still over that for ten seconds has a good part
-        // of everything behind it.
-        let most = 4 * image.max(image_log_bytes) + 8 * segment + world.judge().log_bytes() / 4;
+        // written; and the segments that are begun, one at every start. A disk that stood still over that for ten
+        // seconds has a good part of everything behind it.
+        let starts = world.scene().life(node) as usize;
+        let stalled = self.stalls.get(&node).map_or(0, |stall| stall.grown as usize);
+        let usual = 4 * image.max(image_log_bytes) + (8 + starts) * segment;
+        let most = usual + stalled + world.judge().log_bytes() / 4;
         below(node, "bytes are in the log at rest", size("log").sum(), most)
     }
 

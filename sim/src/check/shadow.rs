@@ -24,6 +24,8 @@ pub(crate) struct Shadow {
     unsure_from: Option<Index>,
     /// Somebody did to the disk what disks do not do by themselves: what it has forgotten is not its fault.
     is_tampered: bool,
+    /// What was on it before that was done. What it vouched for then may be on its way still, and count.
+    taken_away: Option<Box<Shadow>>,
 }
 
 impl Shadow {
@@ -130,7 +132,12 @@ impl Shadows {
             now.entries.clear();
             now.base = image;
         }
-        let result = if before.is_tampered { Ok(()) } else { forgotten(&before, &now) };
+        let result = if before.is_tampered {
+            now.taken_away = Some(Box::new(Shadow { taken_away: None, ..before }));
+            Ok(())
+        } else {
+            forgotten(&before, &now)
+        };
         self.all.insert(node, now);
         result
     }
@@ -170,7 +177,8 @@ impl Shadows {
         let mut terms: BTreeMap<Term, usize> = BTreeMap::new();
         let mut images = 0;
         for shadow in self.all.values() {
-            match shadow.term_at(commit) {
+            let before = || shadow.taken_away.as_ref().and_then(|before| before.term_at(commit));
+            match shadow.term_at(commit).or_else(before) {
                 Some(term) => *terms.entry(term).or_default() += 1,
                 None => images += usize::from(shadow.base.index > commit),
             }

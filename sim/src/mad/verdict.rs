@@ -25,7 +25,7 @@ fn history(stage: &Stage, world: &World) -> Result<(), Violation> {
     let (log, ends) = (world.judge().log(), world.judge().lease_ends());
     let desk = stage.desk.borrow();
     let Some(recorder) = &desk.recorder else { return Ok(()) };
-    let mut ops = recorder.ops().clone();
+    let mut ops = recorder.ops();
     ops.extend(by_the_handles(log));
     let broken = |broken: crate::history::Broken| Violation::new(Checker::History, "L1", broken.to_string());
     check_with_lease_ends(log, &ops, ends).map(|_| ()).map_err(broken)

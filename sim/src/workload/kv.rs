@@ -1,5 +1,6 @@
 //! Clients that write, read and compare keys through any node, in every way that the store has.
 
+use kvorum_core::ErrorKind;
 use kvorum_core::ids::Revision;
 use kvorum_core::request::*;
 
@@ -41,8 +42,15 @@ impl KvClient {
             }
             _ => client.range(self.local_range()).await.map(|a| a.header),
         };
-        if let Ok(Some(header)) = shown {
-            self.known = self.known.max(header.revision);
+        match shown {
+            Ok(Some(header)) => self.known = self.known.max(header.revision),
+            // Somebody sees to it that there is room again, or believes so.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NoSpace { .. }) && self.caller.draw.chance(100) =>
+            {
+                drop(client.plain().lift_no_space().await);
+            }
+            _ => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! What clients asked and were told, written down for the judge of histories.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use kvorum_core::ids::NodeId;
@@ -22,6 +23,8 @@ pub struct Recorder {
 #[derive(Default)]
 struct Book {
     ops: RefCell<Vec<Op>>,
+    /// Those that have not returned, by their numbers.
+    running: RefCell<BTreeMap<u64, Op>>,
     open: Cell<usize>,
     attempts: Cell<u64>,
 }
@@ -60,9 +63,10 @@ impl Recorder {
         self.book.open.get()
     }
 
-    /// Everything that was asked, in the order of its end.
-    pub fn ops(&self) -> std::cell::Ref<'_, Vec<Op>> {
-        self.book.ops.borrow()
+    /// Everything that was asked, in the order of its end; what has not ended comes last, and may have happened.
+    pub fn ops(&self) -> Vec<Op> {
+        let running = self.book.running.borrow();
+        self.book.ops.borrow().iter().chain(running.values()).cloned().collect()
     }
 
     /// Somebody asked for this change whose calls are not written down: it may have been.
@@ -106,6 +110,7 @@ impl Recorder {
             request,
             outcome: Outcome::Unknown,
         };
+        self.book.running.borrow_mut().insert(number, op.clone());
         Call { recorder: self.clone(), op: Some(op), number }
     }
 }
@@ -146,6 +151,7 @@ impl Call {
     fn finish(&mut self, outcome: Outcome) {
         let Some(mut op) = self.op.take() else { return };
         let book = &self.recorder.book;
+        book.running.borrow_mut().remove(&self.number);
         book.open.set(book.open.get() - 1);
         let counted = match &outcome {
             Outcome::Answered { .. } => "calls answered",

@@ -145,8 +145,10 @@ impl Insisting {
                     if is_over {
                         return false;
                     }
-                    if error.outcome() == Outcome::NotApplied {
-                        call.failed(&error);
+                    match error.outcome() {
+                        Outcome::NotApplied => call.failed(&error),
+                        // Written down now: whoever looks at the end must not miss it.
+                        _ => drop(call),
                     }
                     self.caller.scene.count("retries in a session");
                     self.caller.pause().await;

@@ -172,7 +172,7 @@ impl World {
     }
 
     /// Hands a node a message, as if it had come over the network.
-    pub fn inject(&mut self, envelope: Envelope) {
+    pub fn inject(&self, envelope: Envelope) {
         if let Some(mail) = self.mail(envelope.to) {
             // It runs: somebody takes it.
             let _ = mail.send(Mail::Incoming(Incoming::Message(envelope)));

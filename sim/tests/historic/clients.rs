@@ -244,3 +244,32 @@ fn etcd_14890_what_has_a_number_is_done_once_however_often_it_is_sent() {
         assert_eq!(times_written(&world, &value), 1);
     }
 }
+
+/// Here (seed 43411): a member was sent an image that skipped the entry of a session's write of its own. It asked the
+/// leader again, as it should, and the leader dropped that as a repetition. Shown by: a write that happened, and whose
+/// client hears nothing until its time is over.
+#[test]
+fn kvorum_43411_a_session_tells_what_an_image_skipped() {
+    let (mut world, leader) = led_with(50, 3, small_images);
+    let member = others(&world, leader)[0];
+    let client = world.client(member).unwrap();
+    let mut opening = Box::pin(client.open_session());
+    let session = loop {
+        match poll(&mut opening) {
+            Some(session) => break session.unwrap(),
+            None => world.run(10 * MILLI),
+        }
+    };
+    world.net.cut(leader, member);
+    let mut answer = session.put("k", "v");
+    world.run(50 * MILLI);
+    let taken = world.images_taken();
+    fill(&mut world, leader, 30);
+    assert!(poll(&mut answer).is_none(), "it cannot have heard of it");
+    world.net.heal();
+    let asked = world.now();
+    assert!(ack(&mut world, answer).revision() > 0);
+    assert!(world.images_taken() > taken, "an image skipped it");
+    assert!(world.now().since(asked) < 3 * SECOND, "it was told, and did not give up");
+    assert_eq!(times_written(&world, "v"), 1);
+}

@@ -19,6 +19,8 @@ pub(crate) const TINY: Options = Options { segment_bytes: 2048, image_sync_bytes
 pub(crate) const APPEND: i32 = 3;
 pub(crate) const APPEND_ANSWER: i32 = 4;
 pub(crate) const VOTE_ANSWER: i32 = 6;
+pub(crate) const HEARTBEAT_ANSWER: i32 = 9;
+pub(crate) const READ_QUESTION: i32 = 15;
 
 /// Nothing old is kept in memory: whoever missed a little needs an image.
 pub(crate) fn small_images(config: &mut Config) {

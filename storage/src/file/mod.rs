@@ -166,6 +166,7 @@ impl FileStorage {
             hard_state: replay.hard_state,
             base,
             entries: replay.entries,
+            log_bytes: replay.bytes,
         })
     }
 

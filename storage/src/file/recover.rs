@@ -45,8 +45,12 @@ pub(super) fn recover(
         }
         let file = open(disk, header.number)?;
         match headers.get(i + 1) {
-            Some((next, _)) => group = middle(file, header, next, &mut replay)?,
+            Some((next, _)) => {
+                group = middle(file, header, next, &mut replay)?;
+                replay.bytes += next.previous_end;
+            }
             None => {
+                replay.bytes += file.size();
                 let tail = tail(file, header, &mut replay)?;
                 go_on(&mut wal, numbers, tail, &replay)?;
             }

@@ -12,6 +12,8 @@ pub(super) struct Replay {
     pub(super) shape: Shape,
     pub(super) entries: Vec<LogEntry>,
     pub(super) hard_state: HardState,
+    /// What the segments take that were read.
+    pub(super) bytes: u64,
     /// Segments before the first one that was read are gone, so that a run may reach below the base.
     headless: bool,
 }

@@ -42,6 +42,10 @@ impl Sectors {
         Ok(&self.window[start..start + length])
     }
 
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     pub(super) fn into_file(self) -> Box<dyn DiskFile> {
         self.file
     }

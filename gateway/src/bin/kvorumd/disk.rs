@@ -2,11 +2,13 @@
 //!
 //! What it will never know: what is written. Every call goes to the storage below, and so does its answer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kvorum::Result;
 use kvorum::ids::Index;
 use kvorum::storage::{Batch, Identity, ImageMeta, ImageSink, ImageSource, Recovered, Storage};
+use kvorum_gateway::SyncTimes;
 
 use crate::log::Log;
 use crate::values::spell;
@@ -18,11 +20,12 @@ const SLOW_SYNC: Duration = Duration::from_secs(1);
 pub(crate) struct Watched<S> {
     storage: S,
     log: Log,
+    times: Arc<SyncTimes>,
 }
 
 impl<S: Storage> Watched<S> {
-    pub(crate) fn new(storage: S, log: Log) -> Watched<S> {
-        Watched { storage, log }
+    pub(crate) fn new(storage: S, log: Log, times: Arc<SyncTimes>) -> Watched<S> {
+        Watched { storage, log, times }
     }
 }
 
@@ -48,6 +51,9 @@ impl<S: Storage> Storage for Watched<S> {
         let began = Instant::now();
         let appended = self.storage.append(batches);
         let took = began.elapsed();
+        if let Ok(bytes) = &appended {
+            self.times.add(took, *bytes);
+        }
         if took > SLOW_SYNC {
             let fields = [("took", spell(took).into()), ("expected-duration", spell(SLOW_SYNC).into())];
             self.log.warn("slow fdatasync", &fields);
@@ -112,7 +118,7 @@ mod tests {
         let log = Log::open(&Options { level: Level::Fatal, ..Options::default() }).unwrap();
         conformance::suite(|| {
             let (storage, log) = (MemoryStorage::new(), log.clone());
-            Box::new(move || Watched::new(storage.clone(), log.clone()))
+            Box::new(move || Watched::new(storage.clone(), log.clone(), Arc::default()))
         });
     }
 }

@@ -45,7 +45,10 @@ fn main() -> ExitCode {
     match words.first().map(String::as_str) {
         Some("version") => print(&usage::version()),
         Some("help") => print(&usage::help()),
-        Some("import") => finish(import::import(&words[1..])),
+        Some("import") => match import::import(&words[1..]) {
+            Ok(said) => print(&said),
+            Err(fault) => finish(Err(fault)),
+        },
         Some(name @ ("gateway" | "grpc-proxy")) => {
             wrong(&format!("'{name}' is not supported by kvorumd: clients connect to the members themselves"))
         }

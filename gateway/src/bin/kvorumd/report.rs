@@ -55,6 +55,7 @@ fn places(settings: &Settings) -> Vec<Field<'static>> {
         ("listen-peer-urls", urls(std::slice::from_ref(&settings.listen_peer))),
         ("advertise-client-urls", urls(&settings.advertise_client)),
         ("listen-client-urls", urls(&settings.listen_client)),
+        ("listen-metrics-urls", urls(&settings.listen_metrics)),
         ("initial-cluster", settings.initial_cluster.as_str().into()),
         ("initial-cluster-state", if settings.is_new { "new" } else { "existing" }.into()),
         ("initial-cluster-token", settings.token.as_str().into()),
@@ -89,6 +90,7 @@ pub(crate) fn now_serving(server: &Server<'_>) {
         ("listen-peer-urls", urls(std::slice::from_ref(&settings.listen_peer))),
         ("advertise-client-urls", urls(&settings.advertise_client)),
         ("listen-client-urls", urls(&settings.listen_client)),
+        ("listen-metrics-urls", urls(&settings.listen_metrics)),
     ];
     server.log.info("now serving peer/client/metrics", &fields);
 }

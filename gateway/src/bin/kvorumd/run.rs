@@ -1,10 +1,12 @@
 //! The server's life: start, find a leader, serve; and its end, when it is asked to end or the node has halted.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kvorum::request::RangeRequest;
 use kvorum::{Client, Node};
+use kvorum_gateway::SyncTimes;
 use tokio::task::JoinHandle;
 
 use crate::close;
@@ -30,6 +32,7 @@ pub(crate) struct Server<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) cluster: Cluster,
     pub(crate) client: Client,
+    pub(crate) sync_times: Arc<SyncTimes>,
     pub(crate) log: &'a Log,
 }
 
@@ -41,11 +44,11 @@ pub(crate) fn run(settings: &Settings, log: &Log) -> Result<(), String> {
     // Before anything is begun that a signal should end well.
     let signals = runtime.block_on(async { Signals::new() });
     let signals = signals.map_err(|error| format!("listening to signals: {error}"))?;
-    let Started { node, cluster, peers, listeners } = start(settings, log)?;
-    let server = Server { settings, cluster, client: node.client(), log };
+    let Started { node, cluster, peers, listeners, metrics, sync_times } = start(settings, log)?;
+    let server = Server { settings, cluster, client: node.client(), sync_times, log };
     let watched = observe(server.client.clone(), peers, settings.heartbeat, log.clone());
     let halted = runtime.spawn(watched);
-    let ended = runtime.block_on(live(&server, node, listeners, signals, halted));
+    let ended = runtime.block_on(live(&server, node, (listeners, metrics), signals, halted));
     // Whoever is still connected is not waited for any longer.
     runtime.shutdown_background();
     ended
@@ -54,7 +57,7 @@ pub(crate) fn run(settings: &Settings, log: &Log) -> Result<(), String> {
 async fn live(
     server: &Server<'_>,
     node: Node,
-    listeners: Vec<TcpListener>,
+    listeners: (Vec<TcpListener>, Vec<TcpListener>),
     mut signals: Signals,
     mut halted: JoinHandle<String>,
 ) -> Result<(), String> {
@@ -84,10 +87,13 @@ async fn next_end(signals: &mut Signals, halted: &mut JoinHandle<String>) -> End
 }
 
 /// Waits until the cluster has a leader, then serves.
-async fn begin(server: &Server<'_>, listeners: Vec<TcpListener>) -> Result<Serving, String> {
+async fn begin(
+    server: &Server<'_>,
+    (clients, metrics): (Vec<TcpListener>, Vec<TcpListener>),
+) -> Result<Serving, String> {
     report::now_serving(server);
     publish(server).await;
-    let serving = serve::serve(server, listeners).await?;
+    let serving = serve::serve(server, clients, metrics).await?;
     report::ready(server, &serving);
     Ok(serving)
 }

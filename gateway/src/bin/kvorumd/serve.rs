@@ -29,10 +29,16 @@ pub(crate) struct Closing {
     until: Instant,
 }
 
-/// Serves clients on these listeners.
-pub(crate) async fn serve(server: &Server<'_>, listeners: Vec<TcpListener>) -> Result<Serving, String> {
-    let serving = kvorum_gateway::serve_on(server.client.clone(), listeners, options(server)).await;
-    serving.map(Serving).map_err(|error| error.to_string())
+/// Serves clients on these listeners; on the others, whoever looks at this member.
+pub(crate) async fn serve(
+    server: &Server<'_>,
+    clients: Vec<TcpListener>,
+    metrics: Vec<TcpListener>,
+) -> Result<Serving, String> {
+    let serving = kvorum_gateway::serve_on(server.client.clone(), clients, options(server)).await;
+    let mut serving = serving.map_err(|error| error.to_string())?;
+    serving.serve_metrics_on(metrics).map_err(|error| error.to_string())?;
+    Ok(Serving(serving))
 }
 
 fn options(server: &Server<'_>) -> Options {
@@ -43,6 +49,8 @@ fn options(server: &Server<'_>) -> Options {
         name: settings.name.clone(),
         members: server.cluster.members.iter().map(|it| member(server, settings, it)).collect(),
         progress_interval: settings.progress_interval,
+        extensive_metrics: settings.has_extensive_metrics,
+        sync_times: Some(server.sync_times.clone()),
         connections: Connections {
             streams: settings.max_streams,
             ping_interval: or_never(ping_interval),

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     pub(crate) listen_client: Vec<Url>,
     pub(crate) advertise_client: Vec<Url>,
+    pub(crate) listen_metrics: Vec<Url>,
+    pub(crate) has_extensive_metrics: bool,
     pub(crate) listen_peer: Url,
     pub(crate) advertise_peer: Vec<Url>,
     pub(crate) initial_cluster: String,
@@ -64,6 +66,8 @@ impl Settings {
             listen_peer: only(given, "listen-peer-urls")?,
             listen_client: given.urls("listen-client-urls"),
             advertise_client: given.urls("advertise-client-urls"),
+            listen_metrics: given.urls("listen-metrics-urls"),
+            has_extensive_metrics: given.text("metrics") == "extensive",
             initial_cluster,
             names_members,
             is_new: given.text("initial-cluster-state") == "new",
@@ -87,7 +91,7 @@ impl Settings {
     }
 
     fn check(mut self, given: &Given) -> Result<Settings, String> {
-        for url in [&self.listen_peer].into_iter().chain(&self.listen_client) {
+        for url in [&self.listen_peer].into_iter().chain(&self.listen_client).chain(&self.listen_metrics) {
             url.bind_address()?;
         }
         is_host("initial-advertise-peer-urls", &self.advertise_peer)?;
@@ -121,8 +125,17 @@ impl Settings {
 
     /// Where to listen for clients.
     pub(crate) fn client_addresses(&self) -> Vec<SocketAddr> {
-        self.listen_client.iter().filter_map(|url| url.bind_address().ok()).collect()
+        addresses(&self.listen_client)
     }
+
+    /// Where metrics and health alone are answered.
+    pub(crate) fn metrics_addresses(&self) -> Vec<SocketAddr> {
+        addresses(&self.listen_metrics)
+    }
+}
+
+fn addresses(urls: &[Url]) -> Vec<SocketAddr> {
+    urls.iter().filter_map(|url| url.bind_address().ok()).collect()
 }
 
 /// What the log is told.

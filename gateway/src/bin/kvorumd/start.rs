@@ -1,13 +1,16 @@
 //! From settings to a running node: ports first, then the directory, then who is in the cluster, then the node.
 //!
-//! What it will never know: clients. See [`crate::serve`].
+//! What it will never know: clients. See [`serve`](mod@crate::serve).
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
+use kvorum::storage::Storage;
 use kvorum::transports::{TcpHandle, TcpTransport};
 use kvorum::{Limits, Node};
+use kvorum_gateway::SyncTimes;
 
 use crate::cluster::Cluster;
 use crate::directory::Directory;
@@ -23,6 +26,10 @@ pub(crate) struct Started {
     pub(crate) peers: TcpHandle,
     /// Bound, and not listened to yet: clients that come early wait.
     pub(crate) listeners: Vec<TcpListener>,
+    /// The same, for metrics and health alone.
+    pub(crate) metrics: Vec<TcpListener>,
+    /// How long the storage takes.
+    pub(crate) sync_times: Arc<SyncTimes>,
 }
 
 /// Starts the node.
@@ -40,14 +47,22 @@ pub(crate) fn start(settings: &Settings, log: &Log) -> Result<Started, String> {
     if listeners.is_empty() {
         return Err("--listen-client-urls must name a URL".into());
     }
+    let metrics = settings.metrics_addresses().into_iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+    let sync_times = Arc::<SyncTimes>::default();
     let directory = Directory::open(&settings.data_dir)?;
     let is_known = directory.cluster.is_some();
     let cluster = cluster(settings, &directory, log)?;
     let message = if is_known { "restarting local member" } else { "starting local member" };
     let ids = [("local-member-id", hex(cluster.me)), ("cluster-id", hex(cluster.id))];
     log.info(message, &ids.map(|(key, id)| (key, id.into())));
-    let (node, peers) = node(settings, directory, &cluster, peer_address, log)?;
-    Ok(Started { node, cluster, peers, listeners })
+    let Directory { storage, place, cluster: known } = directory;
+    let storage = Watched::new(storage, log.clone(), sync_times.clone());
+    let (node, peers) = node(settings, storage, &cluster, peer_address)?;
+    // Only now: a start that failed has not bound the directory to what its flags said.
+    if known.is_none() {
+        place.begin(&cluster)?;
+    }
+    Ok(Started { node, cluster, peers, listeners, metrics, sync_times })
 }
 
 /// Who is in the cluster: as the directory says; or, the first time, as the flags say.
@@ -62,16 +77,14 @@ fn cluster(settings: &Settings, directory: &Directory, log: &Log) -> Result<Clus
 
 fn node(
     settings: &Settings,
-    directory: Directory,
+    storage: impl Storage + 'static,
     cluster: &Cluster,
     listen: SocketAddr,
-    log: &Log,
 ) -> Result<(Node, TcpHandle), String> {
     let addresses: BTreeMap<u64, String> =
         cluster.members.iter().map(|member| (member.id, member.peer_url.address())).collect();
     let transport = TcpTransport::new(listen, addresses.clone());
     let peers = transport.handle();
-    let Directory { storage, place, cluster: known } = directory;
     let image_log_bytes = settings.image_log_bytes();
     let limits = Limits {
         request_bytes: settings.max_request_bytes,
@@ -83,7 +96,7 @@ fn node(
         .id(cluster.me)
         .cluster_id(cluster.id)
         .peers(addresses)
-        .storage(Watched::new(storage, log.clone()))
+        .storage(storage)
         .transport(transport)
         .heartbeat(settings.heartbeat)
         .election_timeout(settings.election)
@@ -94,10 +107,6 @@ fn node(
             config.limits = limits;
         });
     let node = builder.start().map_err(|error| error.to_string())?;
-    // Only now: a start that failed has not bound the directory to what its flags said.
-    if known.is_none() {
-        place.begin(cluster)?;
-    }
     Ok((node, peers))
 }
 

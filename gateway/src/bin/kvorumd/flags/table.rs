@@ -78,6 +78,18 @@ pub(super) const FLAGS: &[Flag] = &[
         "Maximum client request size in bytes the server will accept (64 MiB at most).",
     ),
     used(
+        "listen-metrics-urls",
+        Urls,
+        "",
+        "List of URLs to answer on with metrics and health alone; --listen-client-urls answer them, too.",
+    ),
+    used(
+        "metrics",
+        OneOf(&["basic", "extensive"]),
+        "basic",
+        "Level of detail of /metrics: 'extensive' has a histogram of how long each call takes.",
+    ),
+    used(
         "max-concurrent-streams",
         Unsigned,
         "4294967295",

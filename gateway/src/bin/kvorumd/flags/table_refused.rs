@@ -15,7 +15,6 @@ const ONE_PORT: &str = "gRPC, JSON and health share --listen-client-urls";
 const NO_V2: &str = "the v2 API is not there, as in etcd 3.6";
 
 pub(super) const FLAGS: &[Flag] = &[
-    refused("listen-metrics-urls", Urls, "", ONE_PORT),
     refused("wal-dir", Text, "", "the log and the images lie in one directory"),
     refused("listen-client-http-urls", Urls, "", ONE_PORT),
     refused("enable-grpc-gateway", Bool, "true", "the JSON gateway cannot be switched off"),
@@ -57,7 +56,6 @@ pub(super) const FLAGS: &[Flag] = &[
     ),
     refused("auth-token", Text, "simple", "users and their tokens are not there yet"),
     refused("enable-pprof", Bool, "false", "there is no Go runtime to profile; use perf"),
-    refused("metrics", Text, "basic", "there are no histograms of calls yet"),
     refused(
         "enable-log-rotation",
         Bool,

@@ -1,0 +1,122 @@
+//! kvorumd beside etcd, on this machine, with the same client: prints a table.
+//!
+//! `cargo run --release -p kvorum-benches --bin etcd_bench -- [--rounds N] [--seconds N] [--only ROW]... [--dir DIR]
+//! [--etcd PROGRAM] [--kvorumd PROGRAM]`. Three members each, every write synced, in turn: a round of a row of one, then
+//! of the other, and again. Medians, with the least and the most in brackets. etcd is fetched by
+//! `../shared/tools/get-etcd` if no program is named; where there is none, kvorumd is measured alone, and that is said.
+
+#[path = "../machine.rs"]
+mod machine;
+
+mod client;
+mod load;
+mod report;
+mod rows;
+mod servers;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use load::Round;
+use report::Measured;
+use servers::Servers;
+
+const USAGE: &str =
+    "etcd_bench [--rounds N] [--seconds N] [--only ROW]... [--dir DIR] [--etcd PROGRAM] [--kvorumd PROGRAM]";
+
+struct Options {
+    rounds: usize,
+    time: Duration,
+    only: Vec<String>,
+    dir: PathBuf,
+    etcd: Option<PathBuf>,
+    kvorumd: PathBuf,
+}
+
+impl Options {
+    fn parse(mut words: impl Iterator<Item = String>) -> Option<Options> {
+        let dir = std::env::temp_dir().join(format!("etcd-bench-{}", std::process::id()));
+        let beside = std::env::current_exe().ok()?.with_file_name("kvorumd");
+        let (rounds, time) = (5, Duration::from_secs(4));
+        let mut options =
+            Options { rounds, time, only: Vec::new(), dir, etcd: fetched_etcd(), kvorumd: beside };
+        while let Some(word) = words.next() {
+            let value = words.next()?;
+            match word.as_str() {
+                "--rounds" => options.rounds = value.parse().ok()?,
+                "--seconds" => options.time = Duration::from_secs_f64(value.parse().ok()?),
+                "--only" => options.only.push(value),
+                "--dir" => options.dir = value.into(),
+                "--etcd" => options.etcd = Some(value.into()),
+                "--kvorumd" => options.kvorumd = value.into(),
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+
+    fn wants(&self, row: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| row.contains(only.as_str()))
+    }
+}
+
+/// A real etcd, if this machine has one or can fetch it.
+fn fetched_etcd() -> Option<PathBuf> {
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools/get-etcd");
+    let output = Command::new(tool).output().ok()?;
+    let folder = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| Path::new(folder.trim()).join("etcd"))
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let Some(options) = Options::parse(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        std::process::exit(2);
+    };
+    for (name, fact) in machine::describe(&std::env::temp_dir()) {
+        println!("- {name}: {fact}");
+    }
+    if let Err(reason) = measure(&options).await {
+        eprintln!("{reason}");
+        std::process::exit(1);
+    }
+}
+
+async fn measure(options: &Options) -> Result<(), String> {
+    let mut both = vec![Servers::start("kvorumd", &options.kvorumd, &options.dir).await?];
+    match &options.etcd {
+        Some(program) => both.push(Servers::start("etcd", program, &options.dir).await?),
+        None => println!("- etcd: not here, so kvorumd is measured alone"),
+    }
+    for servers in &both {
+        rows::fill(servers).await;
+    }
+    println!("\n{}", report::HEAD);
+    for row in rows::ROWS.iter().filter(|row| options.wants(row)) {
+        let mut measured = vec![Vec::new(); both.len()];
+        // The first round of each warms up.
+        for round in 0..=options.rounds {
+            for (servers, rounds) in both.iter().zip(&mut measured) {
+                let one: Round = rows::round(row, servers, options.time).await;
+                if round > 0 {
+                    rounds.push(one);
+                }
+            }
+        }
+        let measured: Vec<Measured> = measured.iter().map(|rounds| Measured::of(rounds)).collect();
+        println!("{}", report::line(row, &measured));
+    }
+    if options.wants("idle watches") {
+        let mut each = Vec::new();
+        for servers in &both {
+            each.push(rows::idle_watches(servers).await);
+        }
+        println!("{}", report::idle(rows::IDLE, &each));
+    }
+    for servers in &both {
+        println!("\n{}: {} MB in memory at the end, all three", servers.name, servers.resident() >> 20);
+    }
+    Ok(())
+}

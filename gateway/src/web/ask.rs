@@ -1,0 +1,64 @@
+//! A request in JSON that was let in: its messages, as the services take them. What it will never know: answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use http::HeaderMap;
+use kvorum_core::planted;
+use prost::{Message, Name};
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Request, Status};
+
+use super::body::{Values, too_large};
+use super::json;
+use crate::gateway::{Gateway, Permit};
+use crate::leash::requires_leader;
+
+pub(crate) struct Ask {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) metadata: HeaderMap,
+    pub(crate) values: Values,
+    pub(crate) _permit: Permit,
+}
+
+impl Ask {
+    /// The one message of a request; nothing stands for an empty one. What is behind it is not looked at.
+    pub(crate) async fn one<T: Message + Name + Default>(&mut self) -> Result<Request<T>, Status> {
+        let patience = match planted!("json_body_without_clock") {
+            true => Duration::MAX,
+            false => self.gateway.options.connections.header_timeout,
+        };
+        let whole = async {
+            let first = self.values.next().await;
+            if matches!(first, Some(Ok(_))) {
+                self.values.drain().await;
+            }
+            first.transpose()
+        };
+        let late = |_| Status::deadline_exceeded("the body took too long to come");
+        let json = tokio::time::timeout(patience, whole).await.map_err(late)??;
+        let message = json.map(|json| read(&json, &self.gateway)).transpose()?.unwrap_or_default();
+        let metadata = MetadataMap::from_headers(std::mem::take(&mut self.metadata));
+        Ok(Request::from_parts(metadata, Extensions::default(), message))
+    }
+
+    /// The messages of a request, as they come.
+    pub(crate) fn many<T: Message + Name + Default>(
+        self,
+    ) -> impl Stream<Item = Result<T, Status>> + Send + Unpin + 'static {
+        let gateway = self.gateway;
+        self.values.map(move |json| read(&json?, &gateway))
+    }
+
+    /// Whether the client wants to be told when there is no leader.
+    pub(crate) fn requires_leader(&self) -> bool {
+        requires_leader(&self.metadata)
+    }
+}
+
+fn read<T: Message + Name + Default>(json: &[u8], gateway: &Gateway) -> Result<T, Status> {
+    let message: T = json::read(json)?;
+    let (size, limit) = (message.encoded_len(), gateway.message_limit());
+    if size > limit { Err(too_large(size, limit)) } else { Ok(message) }
+}

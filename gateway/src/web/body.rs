@@ -1,0 +1,158 @@
+//! The JSON values in a request's body, one after the other, as they come in. What it will never know: what they mean.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+
+use futures_util::Stream;
+use hyper::body::{Body, Incoming};
+use kvorum_core::planted;
+use tonic::Status;
+
+use super::json::{Progress, Scan};
+use crate::errors::TOO_MANY;
+use crate::gateway::Gateway;
+
+/// How much larger than the message that stands in it a body may be: base64 takes four bytes for three.
+const JSON_PER_BYTE: usize = 2;
+
+/// The values of one body.
+pub(crate) struct Values {
+    body: Incoming,
+    scan: Scan,
+    held: Held,
+    /// How much of what is held was scanned.
+    scanned: usize,
+    /// There is nothing behind what is held; or it is of no use.
+    has_ended: bool,
+}
+
+/// Bytes that have come in and wait for the rest, counted over all bodies.
+struct Held {
+    gateway: Arc<Gateway>,
+    bytes: Vec<u8>,
+    counted: usize,
+}
+
+impl Values {
+    pub(crate) fn new(gateway: Arc<Gateway>, body: Incoming) -> Values {
+        let held = Held { gateway, bytes: Vec::new(), counted: 0 };
+        Values { body, scan: Scan::default(), held, scanned: 0, has_ended: false }
+    }
+
+    /// Reads what is behind the last value and forgets it: then the connection can take the next request.
+    pub(crate) async fn drain(&mut self) {
+        let mut left = self.held.limit();
+        while !self.has_ended && left > 0 {
+            let next = std::future::poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await;
+            let size = next.and_then(Result::ok).map(|frame| frame.into_data().map_or(0, |data| data.len()));
+            self.has_ended = size.is_none();
+            left = left.saturating_sub(size.unwrap_or_default());
+        }
+    }
+
+    /// Scans what is held; the next value, if it is whole.
+    fn scan(&mut self) -> Result<Option<Vec<u8>>, Status> {
+        while let Some(byte) = self.held.bytes.get(self.scanned) {
+            let progress = self.scan.step(*byte).map_err(Status::invalid_argument)?;
+            self.scanned += usize::from(progress != Progress::Behind);
+            match progress {
+                Progress::Before => self.held.forget(std::mem::take(&mut self.scanned)),
+                Progress::Inside => {}
+                Progress::Last | Progress::Behind => return Ok(Some(self.take())),
+            }
+        }
+        Ok(None)
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        self.scan = Scan::default();
+        let behind = self.held.bytes.split_off(std::mem::take(&mut self.scanned));
+        let behind = if planted!("json_forgets_the_rest") { Vec::new() } else { behind };
+        std::mem::replace(&mut self.held.bytes, behind)
+    }
+
+    /// There is nothing more to come.
+    fn end(&mut self) -> Result<Option<Vec<u8>>, Status> {
+        match () {
+            () if !self.scan.has_begun() => Ok(None),
+            () if self.scan.is_whole() => Ok(Some(self.take())),
+            () => Err(Status::invalid_argument("unexpected EOF")),
+        }
+    }
+
+    fn poll_value(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, Status>> {
+        loop {
+            if let Some(value) = self.scan()? {
+                return Poll::Ready(Ok(Some(value)));
+            }
+            if self.has_ended {
+                return Poll::Ready(self.end());
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                None => self.has_ended = true,
+                Some(Err(error)) => return Poll::Ready(Err(Status::cancelled(error.to_string()))),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.held.take_in(&data)?;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Stream for Values {
+    type Item = Result<Vec<u8>, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let values = self.get_mut();
+        let next = ready!(values.poll_value(context)).transpose();
+        if !matches!(next, Some(Ok(_))) {
+            values.has_ended = true;
+            values.held.bytes.clear();
+            (values.scan, values.scanned) = (Scan::default(), 0);
+        }
+        Poll::Ready(next)
+    }
+}
+
+impl Held {
+    /// How long a value may be, as JSON.
+    fn limit(&self) -> usize {
+        self.gateway.message_limit().saturating_mul(JSON_PER_BYTE)
+    }
+
+    fn take_in(&mut self, data: &[u8]) -> Result<(), Status> {
+        let size = self.bytes.len() + data.len();
+        if size > self.limit() && !planted!("json_body_without_bound") {
+            return Err(too_large(size, self.gateway.message_limit()));
+        }
+        // What is decoded from it is counted with it until the next comes in.
+        let more = size.saturating_sub(self.counted);
+        let others = self.gateway.held.fetch_add(more, Ordering::Relaxed);
+        self.counted += more;
+        let room = self.gateway.options.connections.body_bytes;
+        if others.saturating_add(more) > room && !planted!("json_bodies_uncounted") {
+            return Err(TOO_MANY.into());
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn forget(&mut self, count: usize) {
+        self.bytes.drain(..count);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.gateway.held.fetch_sub(self.counted, Ordering::Relaxed);
+    }
+}
+
+/// What etcd's gRPC library says of a message that is too large.
+pub(crate) fn too_large(size: usize, limit: usize) -> Status {
+    Status::resource_exhausted(format!("grpc: received message larger than max ({size} vs. {limit})"))
+}

@@ -1,0 +1,120 @@
+//! Everything that is no gRPC, on the port that gRPC is on: etcd's JSON API, health, version and metrics. What it will
+//! never know: gRPC.
+
+mod answer;
+mod ask;
+mod body;
+mod health;
+mod json;
+mod metadata;
+mod metrics;
+mod routes;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use hyper::body::Incoming;
+use tonic::body::Body;
+
+use crate::gateway::{ETCD_VERSION, Gateway};
+
+/// Answers a request.
+pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
+    let mut response = match request.method() {
+        // A browser asks whether it may ask.
+        &Method::OPTIONS => answer::empty(StatusCode::OK),
+        _ => dispatch(gateway, request).await,
+    };
+    allow_all_origins(response.headers_mut());
+    response
+}
+
+async fn dispatch(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
+    let path = request.uri().path();
+    // etcd's older clients say so.
+    let path = match path.strip_prefix("/v3beta/") {
+        Some(rest) => format!("/v3/{rest}"),
+        None => path.to_string(),
+    };
+    if let Some(clean) = cleaned(&path) {
+        return answer::moved(&clean);
+    }
+    match path.strip_prefix("/v3/") {
+        Some(rpc) => routes::serve(gateway, rpc, request).await,
+        None => page(&gateway, request.method(), request.uri()).await,
+    }
+}
+
+/// What is not etcd's JSON API.
+async fn page(gateway: &Gateway, method: &Method, uri: &Uri) -> Response<Body> {
+    let is_get = method == Method::GET;
+    match uri.path() {
+        "/metrics" => metrics::serve(gateway),
+        "/version" | "/health" if !is_get => answer::only_get(),
+        "/version" => version(),
+        "/health" => health::health(gateway, uri).await,
+        _ => match health::checks(gateway, uri, is_get).await {
+            Some(response) => response,
+            None => answer::no_page(),
+        },
+    }
+}
+
+/// What is answered where only health and metrics are (`--listen-metrics-urls`).
+pub(crate) async fn answer_metrics(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
+    match request.uri().path() {
+        "/version" => answer::no_page(),
+        _ => page(&gateway, request.method(), request.uri()).await,
+    }
+}
+
+/// Some clients ask this first, and ask for what that version can.
+fn version() -> Response<Body> {
+    let (major_minor, _) = ETCD_VERSION.rsplit_once('.').unwrap_or((ETCD_VERSION, ""));
+    answer::json(format!("{{\"etcdserver\":\"{ETCD_VERSION}\",\"etcdcluster\":\"{major_minor}.0\"}}"))
+}
+
+/// As etcd does unless it is told otherwise (`--cors`).
+fn allow_all_origins(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "accept, content-type, authorization"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, GET, OPTIONS, PUT, DELETE"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// A path without empty and dotted parts, if it has any: Go's server sends clients there.
+fn cleaned(path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => _ = parts.pop(),
+            part => parts.push(part),
+        }
+    }
+    let mut clean = format!("/{}", parts.join("/"));
+    if path.ends_with('/') && clean.len() > 1 {
+        clean.push('/');
+    }
+    (clean != path).then_some(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_cleaned_as_go_cleans_them() {
+        for (path, clean) in [("/", None), ("/v3/kv/range", None), ("/v3/kv/range/", None)] {
+            assert_eq!(cleaned(path), clean, "{path}");
+        }
+        for (path, clean) in
+            [("/v3//kv", "/v3/kv"), ("/a/../b", "/b"), ("/..", "/"), ("//", "/"), ("/a//", "/a/")]
+        {
+            assert_eq!(cleaned(path).as_deref(), Some(clean), "{path}");
+        }
+    }
+}

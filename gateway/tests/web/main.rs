@@ -1,0 +1,15 @@
+//! The server in plain HTTP: etcd's JSON API, health and version, against what a real etcd said.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../odd/etcd.rs"]
+mod etcd;
+mod golden;
+mod health;
+mod http;
+mod limits;
+mod metrics;
+mod odd;
+mod plain;
+mod routes;
+mod watch;
