@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use tonic::transport::{Channel, Endpoint};
 
-use crate::common::{KvClient, get, one, put};
+use crate::common::{KvClient, everything, get, one, put};
 use crate::picture::{Picture, fill};
 use crate::process::{Scratch, Server, free_port, member};
 use crate::{channel, etcd, imported, save, write};
@@ -103,5 +103,39 @@ async fn kvorumd_imports_what_etcd_saved() {
     let server = Server::ready(&flags);
     let newest = KvClient::new(channel(&flags)).range(get("large")).await.unwrap().into_inner();
     assert_eq!(newest.kvs.first().map(|kv| kv.value.len()), Some(100_000));
+    server.stop();
+}
+
+/// An etcd that was restored with a bump has a row without a key, and revisions that never were.
+#[tokio::test(flavor = "multi_thread")]
+async fn kvorumd_imports_from_an_etcd_whose_revision_was_bumped() {
+    let binary = match etcd::find() {
+        Ok(binary) => binary,
+        Err(why) => return eprintln!("skipped: {why}"),
+    };
+    let etcdutl = binary.with_file_name("etcdutl");
+    if !etcdutl.is_file() {
+        return eprintln!("skipped: there is no {}", etcdutl.display());
+    }
+    let gate = one().await;
+    fill(&gate.channel).await;
+    let scratch = Scratch::new();
+    let (file, data_dir) = (write(&scratch, &save(&gate.channel).await), scratch.path().join("etcd"));
+    let mut restore = Command::new(&etcdutl);
+    restore.args(["snapshot", "restore", "--bump-revision=1000", "--mark-compacted", "--data-dir"]);
+    said(restore.arg(&data_dir).arg(&file));
+    let (etcd, from) = start(&binary, &data_dir, true).await;
+    KvClient::new(from.clone()).put(put("after", "it")).await.unwrap();
+    let all = |channel| async { KvClient::new(channel).range(everything()).await.unwrap().into_inner() };
+    let (before, file) = (all(from.clone()).await, write(&scratch, &save(&from).await));
+    drop(etcd);
+    let flags = member("a", &[("a", free_port())], free_port(), &scratch.path().join("a"));
+    imported(&file, &flags).unwrap();
+    let server = Server::ready(&flags);
+    let after = all(channel(&flags)).await;
+    assert_eq!((before.kvs, before.count), (after.kvs, after.count));
+    let revision = after.header.unwrap().revision;
+    assert_eq!(before.header.unwrap().revision, revision);
+    assert!(revision > 1000, "{revision}");
     server.stop();
 }
