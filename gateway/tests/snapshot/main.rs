@@ -116,9 +116,17 @@ async fn a_damaged_snapshot_is_refused_and_leaves_nothing_behind() {
     assert!(said.contains("opening"), "{said}");
     let said = imported(&write(&scratch, &file), &[&flags[..], &["--skip-hash-check=maybe".into()]].concat());
     assert!(said.unwrap_err().contains("invalid boolean value"));
+    // Nobody serves nothing where an import was killed.
+    let mark = scratch.path().join("a/member/importing");
+    std::fs::write(&mark, "").unwrap();
+    let output = run(&flags);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("did not come to its end"), "{said}");
     // A database that was copied out of a directory has no hash.
     let bare = write(&scratch, &file[..file.len() - 32]);
     imported(&bare, &[&flags[..], &["--skip-hash-check".into()]].concat()).unwrap();
+    assert!(!mark.exists());
     let server = Server::ready(&flags);
     before.assert_same(&Picture::of(&channel(&flags), leases).await);
     server.stop();

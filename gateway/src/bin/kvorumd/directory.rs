@@ -3,6 +3,7 @@
 //! ```text
 //! <data-dir>/member/store/    the log and the images (storage/FORMAT.md); its lock guards all of `member`
 //! <data-dir>/member/cluster   the members, written at the first start: see `roster`
+//! <data-dir>/member/importing  there while an import is under way: whoever finds it may import again, and nothing else
 //! ```
 //!
 //! What it will never know: what the log holds.
@@ -48,6 +49,25 @@ impl Directory {
 }
 
 impl Place {
+    /// Whether an import into this directory did not come to its end.
+    pub(crate) fn is_half_imported(&self) -> bool {
+        self.member.join("importing").exists()
+    }
+
+    /// Notes durably that an import begins.
+    pub(crate) fn begin_import(&self) -> Result<(), String> {
+        let path = self.member.join("importing");
+        let write = || File::create(&path)?.sync_all().and_then(|()| sync_directory(&self.member));
+        write().map_err(|error| cannot("writing", &path, &error))
+    }
+
+    /// Notes durably that it has ended.
+    pub(crate) fn end_import(&self) -> Result<(), String> {
+        let path = self.member.join("importing");
+        let gone = fs::remove_file(&path).and_then(|()| sync_directory(&self.member));
+        gone.map_err(|error| cannot("removing", &path, &error))
+    }
+
     /// Writes down whose directory this is, durably: it is there whole, or not at all.
     pub(crate) fn begin(&self, cluster: &Cluster) -> Result<(), String> {
         let (path, aside) = (self.member.join("cluster"), self.member.join("cluster.tmp"));

@@ -26,7 +26,7 @@ pub(crate) fn import(words: &[String]) -> Result<String, Fault> {
     let settings = Settings::of(&given).map_err(wrong)?;
     let cluster = Cluster::begin(&settings).map_err(Fault::Wrong)?;
     let directory = Directory::open(&settings.data_dir).map_err(Fault::Wrong)?;
-    if directory.cluster.is_some() {
+    if directory.cluster.is_some() && !directory.place.is_half_imported() {
         return Err(Fault::Wrong(format!("{} has a member's data already", settings.data_dir.display())));
     }
     let Summary { revision, keys, hash } =
@@ -70,7 +70,7 @@ fn read(words: &[String]) -> Result<(String, Given), Fault> {
 }
 
 /// Fills the directory: first what is stored, as the image of the cluster's first entry, then whose it is. Whoever is
-/// killed in between finds a directory that belongs to nobody, and can import again.
+/// killed in between finds a directory in which nothing can be done but import again.
 fn restore(
     file: &Path,
     trailer: Trailer,
@@ -80,9 +80,12 @@ fn restore(
     let source = OnDisk::open(file).map_err(|error| format!("opening {}: {error}", file.display()))?;
     let state = backup::import(source, trailer).map_err(|error| format!("{}: {error}", file.display()))?;
     let Directory { mut storage, place, .. } = directory;
-    save(state.found(cluster.id), &mut storage, cluster)
-        .map_err(|error| error.to_string())
-        .and_then(|summary| place.begin(cluster).map(|()| summary))
+    place.begin_import()?;
+    let saved = save(state.found(cluster.id), &mut storage, cluster);
+    let summary = saved.map_err(|error| error.to_string())?;
+    place.begin(cluster)?;
+    place.end_import()?;
+    Ok(summary)
 }
 
 fn save(mut state: State, storage: &mut FileStorage, cluster: &Cluster) -> kvorum::Result<Summary> {
