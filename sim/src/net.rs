@@ -115,6 +115,11 @@ impl Net {
         self.links.clear();
     }
 
+    /// Until when a link holds back what was sent over it: what it holds comes then, healed or not.
+    pub(crate) fn held_until(&self) -> Time {
+        self.links.values().map(|link| link.clogged_until).max().unwrap_or(Time::ZERO)
+    }
+
     /// From now on packets are kept, to be sent again.
     pub(crate) fn keep_packets(&mut self) {
         self.kept.get_or_insert_default();

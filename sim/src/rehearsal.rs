@@ -317,6 +317,8 @@ impl<A: App + 'static> Performance<A> {
 
     fn come_to_rest(&mut self) -> Result<(), Violation> {
         let scene = self.world.scene().clone();
+        // What a clogged link holds back still comes when it would have; a leader waits for it as for an answer.
+        let held = self.world.net.held_until();
         self.faults.stop(&mut self.world);
         self.note_strikes();
         self.start_new_services();
@@ -333,6 +335,8 @@ impl<A: App + 'static> Performance<A> {
             let seen = format!("it is not idle {SILENCE:?} after the last fault (App::is_idle)");
             return slow("V1: after the faults, every call ends", seen);
         }
+        let held = held.since(self.world.now().min(held));
+        self.settle(held, |_| false)?;
         let healed = self.world.now();
         if !self.settle(CONVERGENCE, Performance::agrees)? {
             return slow(

@@ -3,7 +3,7 @@
 //! ```text
 //! <data-dir>/member/store/    the log and the images (storage/FORMAT.md); its lock guards all of `member`
 //! <data-dir>/member/cluster   the members, written at the first start: see `roster`
-//! <data-dir>/member.import/   what an import is making; it is given the name `member` when it is whole
+//! <data-dir>/member/importing  there while an import is under way: whoever finds it may import again, and nothing else
 //! ```
 //!
 //! What it will never know: what the log holds.
@@ -17,9 +17,6 @@ use kvorum_core::planted;
 
 use crate::cluster::Cluster;
 use crate::roster;
-
-/// Where an import makes what is to be `member`.
-const ASIDE: &str = "member.import";
 
 /// A data directory that is this process's alone, as long as the storage lives.
 pub(crate) struct Directory {
@@ -38,14 +35,10 @@ impl Directory {
     /// Opens the data directory, making it if need be, and locks it.
     pub(crate) fn open(data_dir: &Path) -> Result<Directory, String> {
         refuse_etcds(data_dir)?;
-        if data_dir.join(ASIDE).exists() && !planted!("start_beside_half_import") {
-            return Err(format!(
-                "an import into {} was begun and did not end: run it again, or remove {ASIDE} there to begin with nothing",
-                data_dir.display()
-            ));
-        }
         let member = data_dir.join("member");
-        let storage = make(&member)?;
+        make_private(&std::path::absolute(&member).map_err(|e| cannot("finding", &member, &e))?)
+            .map_err(|e| cannot("making", &member, &e))?;
+        let storage = FileStorage::open(member.join("store")).map_err(|error| error.to_string())?;
         let path = member.join("cluster");
         let cluster = match fs::read_to_string(&path) {
             Ok(text) => Some(roster::read(&text).map_err(|reason| format!("{}: {reason}", path.display()))?),
@@ -56,70 +49,26 @@ impl Directory {
     }
 }
 
-/// A data directory being made by an import. It has no name that a server would start from before it is whole.
-pub(crate) struct Aside {
-    pub(crate) storage: FileStorage,
-    data_dir: PathBuf,
-}
-
-impl Aside {
-    /// Refuses a directory that somebody's data is in; nothing is touched.
-    pub(crate) fn check(data_dir: &Path) -> Result<(), String> {
-        refuse_etcds(data_dir)?;
-        if !is_blank(&data_dir.join("member")) {
-            return Err(format!("{} has a member's data already", data_dir.display()));
-        }
-        Ok(())
-    }
-
-    /// Begins one, where nobody's data is; what an import left that did not end is removed.
-    pub(crate) fn begin(data_dir: &Path) -> Result<Aside, String> {
-        Aside::check(data_dir)?;
-        let aside = data_dir.join(ASIDE);
-        if aside.exists() {
-            // Whoever is still at it has the lock.
-            drop(make(&aside)?);
-            fs::remove_dir_all(&aside).map_err(|e| cannot("removing", &aside, &e))?;
-        }
-        Ok(Aside { storage: make(&aside)?, data_dir: data_dir.to_path_buf() })
-    }
-
-    /// Writes down whose it is, and gives it its name: durably, and as one.
-    pub(crate) fn finish(self, cluster: &Cluster) -> Result<(), String> {
-        let (aside, member) = (self.data_dir.join(ASIDE), self.data_dir.join("member"));
-        Place { member: aside.clone() }.begin(cluster)?;
-        // Not everywhere can a directory be renamed in which files are open.
-        drop(self.storage);
-        let rename = || -> io::Result<()> {
-            if member.exists() {
-                // Of a start that came to nothing: see `is_blank`.
-                drop(FileStorage::open(member.join("store")).map_err(io::Error::other)?);
-                fs::remove_dir_all(&member)?;
-            }
-            fs::rename(&aside, &member)?;
-            sync_directory(&self.data_dir)
-        };
-        rename().map_err(|error| cannot("naming", &member, &error))
-    }
-}
-
-/// Whether there is nothing, or no more than a start leaves that came to nothing: an empty store's lock.
-fn is_blank(member: &Path) -> bool {
-    let has_only = |path: &Path, name: &str| match fs::read_dir(path) {
-        Ok(mut entries) => entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == name)),
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
-    };
-    has_only(member, "store") && has_only(&member.join("store"), "lock")
-}
-
-/// Makes a directory with an empty store in it, or opens that store, and locks it.
-fn make(member: &Path) -> Result<FileStorage, String> {
-    make_private(&std::path::absolute(member).map_err(|e| cannot("finding", member, &e))?)
-        .map_err(|e| cannot("making", member, &e))?;
-    FileStorage::open(member.join("store")).map_err(|error| error.to_string())
-}
-
 impl Place {
+    /// Whether an import into this directory did not come to its end.
+    pub(crate) fn is_half_imported(&self) -> bool {
+        self.member.join("importing").exists() && !planted!("start_on_half_import")
+    }
+
+    /// Notes durably that an import begins.
+    pub(crate) fn begin_import(&self) -> Result<(), String> {
+        let path = self.member.join("importing");
+        let write = || File::create(&path)?.sync_all().and_then(|()| sync_directory(&self.member));
+        write().map_err(|error| cannot("writing", &path, &error))
+    }
+
+    /// Notes durably that it has ended.
+    pub(crate) fn end_import(&self) -> Result<(), String> {
+        let path = self.member.join("importing");
+        let gone = fs::remove_file(&path).and_then(|()| sync_directory(&self.member));
+        gone.map_err(|error| cannot("removing", &path, &error))
+    }
+
     /// Writes down whose directory this is, durably: it is there whole, or not at all.
     pub(crate) fn begin(&self, cluster: &Cluster) -> Result<(), String> {
         let (path, aside) = (self.member.join("cluster"), self.member.join("cluster.tmp"));
@@ -222,29 +171,6 @@ mod tests {
             let mode = fs::metadata(scratch.0.join("deep")).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700);
         }
-    }
-
-    #[test]
-    fn an_import_that_did_not_end_is_no_members_data_and_can_be_begun_again() {
-        let scratch = Scratch::new("aside");
-        let peer_url = Url::parse("http://127.0.0.1:1").unwrap();
-        let cluster = Cluster { id: 7, me: 9, members: vec![Member { id: 9, name: "a".into(), peer_url }] };
-        // A start that came to nothing is in nobody's way.
-        drop(Directory::open(&scratch.0).unwrap());
-        let first = Aside::begin(&scratch.0).unwrap();
-        let again = Aside::begin(&scratch.0).err().expect("it is under way");
-        assert!(again.contains("in use"), "{again}");
-        fs::write(scratch.0.join(ASIDE).join("store/half"), "half").unwrap();
-        drop(first);
-        let reason = refused(&scratch.0);
-        assert!(reason.contains("was begun and did not end"), "{reason}");
-        let second = Aside::begin(&scratch.0).unwrap();
-        assert!(!scratch.0.join(ASIDE).join("store/half").exists(), "it begins from nothing");
-        second.finish(&cluster).unwrap();
-        assert_eq!(Directory::open(&scratch.0).unwrap().cluster, Some(cluster));
-        let reason = Aside::begin(&scratch.0).err().expect("there is a member's data");
-        assert!(reason.contains("has a member's data already"), "{reason}");
-        assert!(!scratch.0.join(ASIDE).exists());
     }
 
     #[test]

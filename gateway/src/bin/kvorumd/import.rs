@@ -6,13 +6,14 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use kvorum::ErrorKind;
 use kvorum::storage::{ImageMeta, Storage};
 use kvorum::storages::FileStorage;
 use kvorum_core::state::State;
 use kvorum_gateway::backup::{self, Source, Trailer};
 
 use crate::cluster::Cluster;
-use crate::directory::Aside;
+use crate::directory::Directory;
 use crate::flags::Given;
 use crate::flags::parse::{Fault, parse};
 use crate::settings::Settings;
@@ -24,8 +25,12 @@ pub(crate) fn import(words: &[String]) -> Result<String, Fault> {
     let wrong = Fault::Wrong;
     let settings = Settings::of(&given).map_err(wrong)?;
     let cluster = Cluster::begin(&settings).map_err(Fault::Wrong)?;
+    let directory = Directory::open(&settings.data_dir).map_err(Fault::Wrong)?;
+    if directory.cluster.is_some() && !directory.place.is_half_imported() {
+        return Err(Fault::Wrong(format!("{} has a member's data already", settings.data_dir.display())));
+    }
     let Summary { revision, keys, hash } =
-        restore(Path::new(&file), trailer, &settings.data_dir, &cluster).map_err(Fault::Wrong)?;
+        restore(Path::new(&file), trailer, directory, &cluster).map_err(Fault::Wrong)?;
     let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let dir = settings.data_dir.display();
     Ok(format!(
@@ -64,20 +69,31 @@ fn read(words: &[String]) -> Result<(String, Given), Fault> {
     }
 }
 
-/// Makes the directory aside: what is stored, as the image of the cluster's first entry, and whose it is. Then it gets its
-/// name. Whoever is killed before leaves something that no server starts from, and can import again.
-fn restore(file: &Path, trailer: Trailer, data_dir: &Path, cluster: &Cluster) -> Result<Summary, String> {
-    // Looked at first, so that neither a large file is read in vain nor a damaged one leaves anything behind.
-    Aside::check(data_dir)?;
+/// Fills the directory: first what is stored, as the image of the cluster's first entry, then whose it is. Whoever is
+/// killed in between finds a directory in which nothing can be done but import again.
+fn restore(
+    file: &Path,
+    trailer: Trailer,
+    directory: Directory,
+    cluster: &Cluster,
+) -> Result<Summary, String> {
     let source = OnDisk::open(file).map_err(|error| format!("opening {}: {error}", file.display()))?;
-    let rebuilt = backup::import(source, trailer).map_err(|error| format!("{}: {error}", file.display()))?;
-    let mut aside = Aside::begin(data_dir)?;
-    let summary = save(rebuilt.found(cluster.id), &mut aside.storage, cluster).map_err(|e| e.to_string())?;
-    aside.finish(cluster).map(|()| summary)
+    let state = backup::import(source, trailer).map_err(|error| format!("{}: {error}", file.display()))?;
+    let Directory { mut storage, place, .. } = directory;
+    place.begin_import()?;
+    let saved = save(state.found(cluster.id), &mut storage, cluster);
+    let summary = saved.map_err(|error| error.to_string())?;
+    place.begin(cluster)?;
+    place.end_import()?;
+    Ok(summary)
 }
 
 fn save(mut state: State, storage: &mut FileStorage, cluster: &Cluster) -> kvorum::Result<Summary> {
-    storage.recover()?;
+    let found = storage.recover()?;
+    if found.identity.is_some() || !found.entries.is_empty() {
+        let reason = "a member has run in the directory already".into();
+        return Err(ErrorKind::Config { reason }.into());
+    }
     let mut voters: Vec<u64> = cluster.members.iter().map(|member| member.id).collect();
     voters.sort_unstable();
     let mut cut = state.cut_image();

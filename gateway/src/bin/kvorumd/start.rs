@@ -50,6 +50,10 @@ pub(crate) fn start(settings: &Settings, log: &Log) -> Result<Started, String> {
     let metrics = settings.metrics_addresses().into_iter().map(bind).collect::<Result<Vec<_>, _>>()?;
     let sync_times = Arc::<SyncTimes>::default();
     let directory = Directory::open(&settings.data_dir)?;
+    if directory.place.is_half_imported() {
+        let dir = settings.data_dir.display();
+        return Err(format!("an import into {dir} did not come to its end: run 'kvorumd import' again"));
+    }
     let is_known = directory.cluster.is_some();
     let cluster = cluster(settings, &directory, log)?;
     let message = if is_known { "restarting local member" } else { "starting local member" };
