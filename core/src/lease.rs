@@ -48,6 +48,13 @@ struct Life {
     wakers: Vec<Waker>,
 }
 
+impl Life {
+    /// Whether what is known of its time is over.
+    fn is_over(&self, now: Time) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
 /// A lease, and its time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Granted {
@@ -85,8 +92,7 @@ impl Keeper {
         let mut life = self.life.lock();
         life.until = life.asked.map(|asked| asked + granted.sure());
         life.granted = Some(granted);
-        let is_over = life.until.is_some_and(|until| until <= now);
-        life.is_lost |= is_over && !planted!("late_grant_is_believed");
+        life.is_lost |= life.is_over(now) && !planted!("late_grant_is_believed");
     }
 
     /// The lease; `None` while nobody knows whether there is one.
@@ -110,7 +116,7 @@ impl Keeper {
 
     /// Whether it may have ended by now, as far as is known here.
     pub(crate) fn is_over(&self, now: Time) -> bool {
-        self.life.lock().until.is_some_and(|until| until <= now) && !planted!("keeper_never_over")
+        self.life.lock().is_over(now) && !planted!("keeper_never_over")
     }
 
     /// It has ended, or may have.

@@ -25,9 +25,9 @@ use crate::pb::v3lockpb::lock_server::Lock;
 
 type Route = fn(Ask) -> BoxFuture<Response<Body>, StdError>;
 
-/// A route with one message in and one out.
-macro_rules! unary {
-    ($service:ident :: $method:ident) => {
+/// A route with one message in; what comes of it is answered so.
+macro_rules! one_in {
+    ($service:ident :: $method:ident, $answer:ident => $said:expr) => {
         |mut ask| {
             Box::pin(async move {
                 let request = match ask.one().await {
@@ -35,7 +35,7 @@ macro_rules! unary {
                     Err(status) => return Ok(answer::refused(&status)),
                 };
                 Ok(match $service::$method(&*ask.gateway, request).await {
-                    Ok(answer) => answer::one(answer.get_ref()),
+                    Ok($answer) => $said,
                     Err(status) => answer::refused(&status),
                 })
             })
@@ -43,21 +43,17 @@ macro_rules! unary {
     };
 }
 
+/// A route with one message in and one out.
+macro_rules! unary {
+    ($service:ident :: $method:ident) => {
+        one_in!($service::$method, answer => answer::one(answer.get_ref()))
+    };
+}
+
 /// A route with one message in and a stream of them out.
 macro_rules! stream {
     ($service:ident :: $method:ident) => {
-        |mut ask| {
-            Box::pin(async move {
-                let request = match ask.one().await {
-                    Ok(request) => request,
-                    Err(status) => return Ok(answer::refused(&status)),
-                };
-                Ok(match $service::$method(&*ask.gateway, request).await {
-                    Ok(answers) => answer::stream(answers.into_inner()).await,
-                    Err(status) => answer::refused(&status),
-                })
-            })
-        }
+        one_in!($service::$method, answers => answer::stream(answers.into_inner()).await)
     };
 }
 

@@ -91,3 +91,15 @@ pub(crate) fn get(key: &str) -> pb::RangeRequest {
 pub(crate) fn everything() -> pb::RangeRequest {
     pb::RangeRequest { key: "\0".into(), range_end: "\0".into(), ..Default::default() }
 }
+
+/// Compares line by line, and shows all that differ.
+pub(crate) fn compare(expected: &[String], said: &[String]) {
+    let mut wrong = String::new();
+    for at in 0..expected.len().max(said.len()) {
+        let [expected, said] = [expected, said].map(|lines| lines.get(at).map_or("", |line| line));
+        if expected != said {
+            wrong += &format!("  etcd: {expected}\n  said: {said}\n\n");
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}

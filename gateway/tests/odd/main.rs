@@ -54,7 +54,7 @@ async fn odd_requests_get_etcds_answers() {
         let line = expected.iter_mut().find(|line| line == etcds);
         *line.unwrap_or_else(|| panic!("etcd does not say this any more ({why}): {etcds}")) = (*ours).into();
     }
-    compare(&expected, &converse(gate.channel.clone()).await);
+    common::compare(&expected, &converse(gate.channel.clone()).await);
 }
 
 #[tokio::test]
@@ -68,16 +68,5 @@ async fn a_real_etcd_still_says_what_was_recorded() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/odd/etcd-3.5.30.txt");
         return std::fs::write(path, lines.join("\n") + "\n").unwrap();
     }
-    compare(&RECORDED.lines().map(Into::into).collect::<Vec<String>>(), &lines);
-}
-
-fn compare(expected: &[String], said: &[String]) {
-    let mut wrong = String::new();
-    for at in 0..expected.len().max(said.len()) {
-        let [expected, said] = [expected, said].map(|lines| lines.get(at).map_or("", |line| line));
-        if expected != said {
-            wrong += &format!("  etcd: {expected}\n  said: {said}\n\n");
-        }
-    }
-    assert!(wrong.is_empty(), "\n{wrong}");
+    common::compare(&RECORDED.lines().map(Into::into).collect::<Vec<String>>(), &lines);
 }

@@ -1,6 +1,6 @@
 //! etcd's own tools: what kvorum saved becomes an etcd, and what an etcd saved becomes a kvorumd.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tonic::transport::{Channel, Endpoint};
@@ -42,6 +42,16 @@ async fn start(binary: &Path, data_dir: &Path, restored: bool) -> (Restored, Cha
     panic!("etcd does not answer");
 }
 
+/// etcd, and etcdutl beside it; or says why there is none.
+fn tools() -> Result<(PathBuf, PathBuf), String> {
+    let binary = etcd::find()?;
+    let etcdutl = binary.with_file_name("etcdutl");
+    if !etcdutl.is_file() {
+        return Err(format!("there is no {}", etcdutl.display()));
+    }
+    Ok((binary, etcdutl))
+}
+
 fn said(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let all = [output.stdout, output.stderr].concat();
@@ -52,14 +62,10 @@ fn said(command: &mut Command) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn etcd_restores_what_kvorum_saved() {
-    let binary = match etcd::find() {
-        Ok(binary) => binary,
+    let (binary, etcdutl) = match tools() {
+        Ok(tools) => tools,
         Err(why) => return eprintln!("skipped: {why}"),
     };
-    let etcdutl = binary.with_file_name("etcdutl");
-    if !etcdutl.is_file() {
-        return eprintln!("skipped: there is no {}", etcdutl.display());
-    }
     let gate = one().await;
     let leases = fill(&gate.channel).await;
     let before = Picture::of(&gate.channel, leases).await;
@@ -109,14 +115,10 @@ async fn kvorumd_imports_what_etcd_saved() {
 /// An etcd that was restored with a bump has a row without a key, and revisions that never were.
 #[tokio::test(flavor = "multi_thread")]
 async fn kvorumd_imports_from_an_etcd_whose_revision_was_bumped() {
-    let binary = match etcd::find() {
-        Ok(binary) => binary,
+    let (binary, etcdutl) = match tools() {
+        Ok(tools) => tools,
         Err(why) => return eprintln!("skipped: {why}"),
     };
-    let etcdutl = binary.with_file_name("etcdutl");
-    if !etcdutl.is_file() {
-        return eprintln!("skipped: there is no {}", etcdutl.display());
-    }
     let gate = one().await;
     fill(&gate.channel).await;
     let scratch = Scratch::new();

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::common::one;
+use crate::common::{compare, one};
 use crate::etcd;
 use crate::http::ask;
 use crate::plain::plain;
@@ -37,17 +37,6 @@ async fn converse(address: SocketAddr) -> Vec<String> {
         lines.push(format!("{name} | {} | {} | {said}", answer.status, shown.join("; ")));
     }
     lines
-}
-
-fn compare(expected: &[String], said: &[String]) {
-    let mut wrong = String::new();
-    for at in 0..expected.len().max(said.len()) {
-        let [expected, said] = [expected, said].map(|lines| lines.get(at).map_or("", |line| line));
-        if expected != said {
-            wrong += &format!("  etcd: {expected}\n  said: {said}\n\n");
-        }
-    }
-    assert!(wrong.is_empty(), "\n{wrong}");
 }
 
 fn recorded() -> Vec<String> {
