@@ -43,7 +43,8 @@ pub fn check(op: &Op, limits: &Limits) -> Result<()> {
         | Op::CloseSession(_)
         | Op::Settings(_)
         | Op::NoSpace(_)
-        | Op::MemberSeen(_) => Ok(()),
+        | Op::MemberSeen(_)
+        | Op::MemberAttributes(_) => Ok(()),
     }
 }
 

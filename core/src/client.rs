@@ -321,7 +321,7 @@ impl Client {
         self.done(Op::NoSpace(NoSpace { raised: false }))
     }
 
-    fn done(&self, op: Op) -> Answer<()> {
+    pub(crate) fn done(&self, op: Op) -> Answer<()> {
         self.write(op, |response, _, _| matches!(response, Response::Done(_)).then_some(()))
     }
 

@@ -21,7 +21,7 @@ pub struct Command {
     #[prost(message, optional, tag = "2")]
     pub session: Option<SessionTag>,
     /// What to do.
-    #[prost(oneof = "Op", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15")]
+    #[prost(oneof = "Op", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17")]
     pub op: Option<Op>,
 }
 
@@ -97,6 +97,9 @@ pub enum Op {
     /// Which directory a member was first seen with.
     #[prost(message, tag = "15")]
     MemberSeen(MemberSeen),
+    /// A member says what it is called and where clients reach it. (16 is an answer's number.)
+    #[prost(message, tag = "17")]
+    MemberAttributes(MemberAttributes),
 }
 
 /// Leases that ended by the leader's clock. Ignored by apply unless the entry's own term is `term`: a
@@ -174,6 +177,20 @@ pub struct MemberSeen {
     /// Its directory.
     #[prost(uint64, tag = "2")]
     pub directory: DirectoryId,
+}
+
+/// What a member says of itself, so that all can tell clients. The last word counts.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct MemberAttributes {
+    /// The member. Nobody speaks for another.
+    #[prost(uint64, tag = "1")]
+    pub node: NodeId,
+    /// Its name.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// Where clients reach it.
+    #[prost(string, repeated, tag = "3")]
+    pub client_urls: Vec<String>,
 }
 
 /// The answer to a command that was applied.

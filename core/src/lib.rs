@@ -26,6 +26,7 @@ pub mod ids;
 mod lease;
 pub mod lock;
 pub mod mail;
+mod members;
 pub mod node;
 mod reply;
 pub mod request;

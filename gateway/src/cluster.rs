@@ -1,5 +1,7 @@
-//! etcd's service Cluster: who the members are, as the options say. What it will never know: how they are reached.
+//! etcd's service Cluster: who the members are, as the options say and as they say themselves. What it will never
+//! know: how they are reached.
 
+use kvorum_core::planted;
 use tonic::{Request, Response, Status};
 
 use crate::gateway::Gateway;
@@ -53,13 +55,31 @@ impl Cluster for Gateway {
 }
 
 impl Gateway {
-    /// The members, as clients are told.
+    /// The members, as clients are told. What a member has said of itself counts for more than what we were told of it.
     pub(crate) fn members(&self) -> Vec<pb::Member> {
-        if self.options.members.is_empty() {
-            let (id, name) = (self.client.config().node, self.options.name.clone());
-            return vec![Member { id, name, ..Member::default() }.into()];
+        let mut members: Vec<pb::Member> = self.options.members.iter().cloned().map(Into::into).collect();
+        if members.is_empty() {
+            members.push(self.me().into());
         }
-        self.options.members.iter().cloned().map(Into::into).collect()
+        for said in self.client.published_local() {
+            if planted!("members_are_not_listened_to") {
+                break;
+            }
+            let at = members.iter().position(|member| member.id == said.node).unwrap_or_else(|| {
+                members.push(pb::Member { id: said.node, ..pb::Member::default() });
+                members.len() - 1
+            });
+            members[at].name = said.name;
+            members[at].client_ur_ls = said.client_urls;
+        }
+        members
+    }
+
+    /// This member, as the options say.
+    pub(crate) fn me(&self) -> Member {
+        let id = self.client.config().node;
+        let told = self.options.members.iter().find(|member| member.id == id).cloned();
+        told.unwrap_or_else(|| Member { id, name: self.options.name.clone(), ..Member::default() })
     }
 }
 

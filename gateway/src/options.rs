@@ -14,9 +14,11 @@ pub struct Options {
     /// Where to listen for clients, each `host:port`; port 0: any that is free, see
     /// [`Server::local_addresses`](crate::Server::local_addresses). Default: `127.0.0.1:2379`.
     pub listen: Vec<String>,
-    /// This member's name, as clients see it. Default: `default`.
+    /// This member's name, as clients see it, where `members` does not say it. Default: `default`.
     pub name: String,
-    /// The cluster's members, as clients are told. Without any, they are told of this one only. Default: none.
+    /// The cluster's members, as clients are told. Each member tells the others its own name and client URLs as they
+    /// stand here, and then that is what all say of it: nobody needs to know the others' client URLs. Members that are
+    /// not here are known by what they tell. Default: none.
     pub members: Vec<Member>,
     /// How often a watch that asks for it says how far it is when nothing happens. Default: 10 min.
     pub progress_interval: Duration,

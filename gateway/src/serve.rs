@@ -91,6 +91,7 @@ fn begin(client: Client, listeners: Vec<TcpListener>, options: Options) -> Resul
         tasks.spawn(accept(listener, gateway.clone(), door.clone(), http.clone()));
     }
     tasks.spawn(gateway.clone().look_for_leader());
+    tasks.spawn(gateway.clone().publish());
     Ok(Server { addresses, gateway, tasks })
 }
 

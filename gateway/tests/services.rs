@@ -262,6 +262,31 @@ async fn members_are_listed_as_the_options_say() {
 }
 
 #[tokio::test]
+async fn whoever_is_asked_for_members_knows_what_each_has_said_of_itself() {
+    let gates = three().await;
+    let everybody = |gate: &Gate| gate.node.client().published_local().len() == 3;
+    until("all have been told of all", || gates.iter().all(everybody)).await;
+    gates[1].node.client().publish("renamed", ["http://10.0.0.9:2379"]).await.unwrap();
+    let renamed = gates[1].node.client().config().node;
+    for gate in &gates {
+        let mut cluster = pb::cluster_client::ClusterClient::new(gate.channel.clone());
+        let request = pb::MemberListRequest { linearizable: true };
+        let list = soon("the list", cluster.member_list(request)).await.unwrap().into_inner().members;
+        let mut ids: Vec<u64> = list.iter().map(|member| member.id).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 2, 3]);
+        for member in list {
+            let (name, urls) = if member.id == renamed {
+                ("renamed", vec!["http://10.0.0.9:2379".to_string()])
+            } else {
+                ("default", vec![])
+            };
+            assert_eq!((member.name.as_str(), member.client_ur_ls), (name, urls));
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_majority_only_local_answers_come() {
     let mut gates = three().await;
     let kept = gates.pop().unwrap();

@@ -31,6 +31,7 @@ pub const SOMETIMES: &[&str] = &[
     "locks lost with their lease",
     "elections won",
     "leases found gone",
+    "members that said who they are",
     // Disks and machines.
     "halted by its disk",
     "start refused by its disk",

@@ -656,6 +656,33 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "image_loses_attributes",
+        twin: "H1",
+        does: "An image does not hold what the members said of themselves.",
+        file: "core/src/state/image.rs",
+        expected: Expected::Checkers(&[Checker::Agreement]),
+        class: Class::B,
+    },
+    Plant {
+        name: "attributes_stay_the_first",
+        twin: "H1",
+        does: "What a member says of itself again, after a restart, is not taken in.",
+        file: "core/src/state/apply.rs",
+        expected: Expected::Checkers(&[Checker::Agreement]),
+        class: Class::A,
+    },
+    Plant {
+        name: "attributes_of_another",
+        twin: "H1",
+        does: "A leader takes from a member what it says of another one.",
+        file: "core/src/node/propose.rs",
+        expected: Expected::Test {
+            target: "core::node::propose::tests::a_member_asks_in_its_own_name_and_only_what_a_client_may",
+            because: "members of a run say nothing of others",
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "answer_of_another_number",
         twin: "C1",
         does: "A repeated write is answered with its session's oldest answer.",

@@ -190,7 +190,10 @@ impl Node {
             let size = command.len() as u64;
             // One always fits, lest a large one never do.
             let has_room = size <= room || (self.applied.uncommitted() == 0 && commands.is_empty());
-            let may_propose = has_room && self.is_fair(from, incarnation, request, &command);
+            let origin = Origin { node: from, incarnation, request };
+            let may_propose = has_room
+                && command.len() <= self.config.limits.request_bytes + 256
+                && is_fair(origin, &command);
             room = room.saturating_sub(size);
             if may_propose {
                 commands.push((request, command));
@@ -212,30 +215,6 @@ impl Node {
             let refused = Refused { term, incarnation, requests: refused, again: false };
             self.send(from, Body::Refused(refused));
         }
-    }
-
-    /// Whether a forwarded command is what a client may ask, in its sender's own name.
-    fn is_fair(&self, node: NodeId, incarnation: Incarnation, request: u64, command: &Bytes) -> bool {
-        let Ok(decoded) = Command::decode(command.clone()) else { return false };
-        let origin = Origin { node, incarnation, request };
-        let is_clients = match decoded.op {
-            Some(
-                Op::Put(_)
-                | Op::DeleteRange(_)
-                | Op::Txn(_)
-                | Op::Compact(_)
-                | Op::LeaseGrant(_)
-                | Op::LeaseRevoke(_)
-                | Op::OpenSession(_)
-                | Op::CloseSession(_)
-                | Op::NoSpace(_),
-            ) => true,
-            Some(Op::LeaseExpire(_) | Op::LeaseCheckpoint(_) | Op::Settings(_) | Op::MemberSeen(_))
-            | None => false,
-        };
-        is_clients
-            && decoded.origin == Some(origin)
-            && command.len() <= self.config.limits.request_bytes + 256
     }
 
     pub(super) fn on_refused(&mut self, refused: Refused) {
@@ -282,6 +261,30 @@ impl Node {
     }
 }
 
+/// Whether a forwarded command is what a client may ask, in its sender's own name.
+fn is_fair(origin: Origin, command: &Bytes) -> bool {
+    let Ok(decoded) = Command::decode(command.clone()) else { return false };
+    let is_clients = match decoded.op {
+        Some(
+            Op::Put(_)
+            | Op::DeleteRange(_)
+            | Op::Txn(_)
+            | Op::Compact(_)
+            | Op::LeaseGrant(_)
+            | Op::LeaseRevoke(_)
+            | Op::OpenSession(_)
+            | Op::CloseSession(_)
+            | Op::NoSpace(_),
+        ) => true,
+        // A member speaks for itself only.
+        Some(Op::MemberAttributes(said)) => said.node == origin.node || planted!("attributes_of_another"),
+        Some(Op::LeaseExpire(_) | Op::LeaseCheckpoint(_) | Op::Settings(_) | Op::MemberSeen(_)) | None => {
+            false
+        }
+    };
+    is_clients && decoded.origin == Some(origin)
+}
+
 /// Whether a command may come again: its session knows whether it happened, and what it was answered. A member whose log
 /// was skipped by an image asks again on purpose, and would wait in vain otherwise (seed 43411); it calls nothing refused
 /// any more.
@@ -293,6 +296,21 @@ fn is_told_by_session(command: &Bytes) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::{LeaseExpire, MemberAttributes};
+
+    #[test]
+    fn a_member_asks_in_its_own_name_and_only_what_a_client_may() {
+        let me = Origin { node: 2, incarnation: 3, request: 4 };
+        let says = |node| Op::MemberAttributes(MemberAttributes { node, ..MemberAttributes::default() });
+        let is_fair = |origin, op| {
+            let command = Command { origin: Some(origin), op: Some(op), session: None };
+            is_fair(me, &command.encode_to_vec().into())
+        };
+        assert!(is_fair(me, says(2)));
+        assert!(!is_fair(me, says(1)), "a member speaks for itself only");
+        assert!(!is_fair(Origin { node: 1, ..me }, says(1)), "the answer would go to another");
+        assert!(!is_fair(me, Op::LeaseExpire(LeaseExpire { term: 1, ids: vec![1] })), "a leader's");
+    }
 
     #[test]
     fn defence_11_a_repeated_forward_is_proposed_once() {

@@ -9,7 +9,9 @@ use super::store::Change;
 use super::txn::Path;
 use super::{Applied, State, answer, header};
 use crate::check::{check_delete, check_put};
-use crate::command::{Command, Done, LeaseCheckpoint, LeaseExpire, Op, Response, SessionTag, Settings};
+use crate::command::{
+    Command, Done, LeaseCheckpoint, LeaseExpire, MemberAttributes, Op, Response, SessionTag, Settings,
+};
 use crate::error::{ErrorKind, Result};
 use crate::ids::LeaseId;
 use crate::request::{
@@ -103,6 +105,10 @@ impl State {
             }
             Op::MemberSeen(r) => {
                 self.members.entry(r.node).or_insert(r.directory);
+                Ok(self.done())
+            }
+            Op::MemberAttributes(r) => {
+                self.publish(r);
                 Ok(self.done())
             }
         }
@@ -262,6 +268,13 @@ impl State {
         }
         self.store.commit();
         true
+    }
+
+    /// The last word counts: a member comes back under another name, or elsewhere.
+    fn publish(&mut self, said: &MemberAttributes) {
+        if !planted!("attributes_stay_the_first") || !self.attributes.contains_key(&said.node) {
+            self.attributes.insert(said.node, said.clone());
+        }
     }
 
     fn set(&mut self, settings: Settings) -> Response {

@@ -1,13 +1,13 @@
 //! What an image consists of.
 //!
 //! A stream of length-delimited [`Frame`]s, cut into chunks wherever it is long enough: first the head, then
-//! members, leases, sessions (each followed by its answers), then every version that counts, by key and then
+//! members and what they said of themselves, leases, sessions (each followed by its answers), then every version that counts, by key and then
 //! by age, at last the end. What can be derived is not written: the keys of a lease, the log of revisions,
 //! the sums. A frame without content is padding.
 
 use bytes::Bytes;
 
-use crate::command::Settings;
+use crate::command::{MemberAttributes, Settings};
 
 /// The version of the format.
 pub(super) const FORMAT: u32 = 1;
@@ -18,7 +18,7 @@ pub(super) const LONGEST: usize = 128 << 20;
 /// One piece.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Frame {
-    #[prost(oneof = "Piece", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "Piece", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub(super) piece: Option<Piece>,
 }
 
@@ -29,6 +29,9 @@ pub(super) enum Piece {
     Head(Head),
     #[prost(message, tag = "2")]
     Member(Member),
+    /// Comes behind the members.
+    #[prost(message, tag = "8")]
+    Attributes(MemberAttributes),
     #[prost(message, tag = "3")]
     Lease(Lease),
     #[prost(message, tag = "4")]

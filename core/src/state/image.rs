@@ -222,6 +222,9 @@ impl State {
         for (&node, &directory) in &self.members {
             cut.push(Some(Piece::Member(frame::Member { node, directory })));
         }
+        for said in self.attributes.values().filter(|_| !planted!("image_loses_attributes")) {
+            cut.push(Some(Piece::Attributes(said.clone())));
+        }
         for (id, lease) in self.leases.iter() {
             let remaining = lease.remaining.filter(|_| !planted!("image_loses_checkpoints"));
             let ttl = lease.ttl;

@@ -38,6 +38,9 @@ pub struct ImageLoader {
     failed: Option<Error>,
 }
 
+/// The stage that nothing follows.
+const LAST: u8 = 7;
+
 /// Why an image is refused.
 pub(super) type Reason = &'static str;
 
@@ -123,12 +126,13 @@ impl ImageLoader {
         let stage = match &piece {
             Piece::Head(_) => 1,
             Piece::Member(_) => 2,
-            Piece::Lease(_) => 3,
-            Piece::Session(_) | Piece::Answer(_) => 4,
-            Piece::Version(_) => 5,
-            Piece::End(_) => 6,
+            Piece::Attributes(_) => 3,
+            Piece::Lease(_) => 4,
+            Piece::Session(_) | Piece::Answer(_) => 5,
+            Piece::Version(_) => 6,
+            Piece::End(_) => LAST,
         };
-        let once = stage == 1 || stage == 6;
+        let once = stage == 1 || stage == LAST;
         if stage < self.stage || once && stage == self.stage || stage > 1 && self.head.is_none() {
             return Err(corrupt(self.offset, "a piece is out of order"));
         }
@@ -138,6 +142,10 @@ impl ImageLoader {
             Piece::Member(member) => {
                 let before = self.state.members.insert(member.node, member.directory);
                 ensure(before.is_none(), "a member comes twice")
+            }
+            Piece::Attributes(said) => {
+                let before = self.state.attributes.insert(said.node, said);
+                ensure(before.is_none(), "a member speaks twice")
             }
             Piece::Lease(lease) => {
                 let new = self.state.leases.grant(lease.id, lease.ttl, lease.remaining);
@@ -275,7 +283,7 @@ impl ImageLoader {
 
     /// Puts everything together.
     fn conclude(&mut self, meta: &ImageMeta) -> Checked {
-        ensure(self.stage == 6 && self.rest.is_empty(), "the image is not whole")?;
+        ensure(self.stage == LAST && self.rest.is_empty(), "the image is not whole")?;
         self.finish_key()?;
         self.close_session();
         let store = &self.state.store;

@@ -54,7 +54,7 @@ pub use watch::{Pulled, WatchCursor, WatcherId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::command::{Origin, Response, Settings};
+use crate::command::{MemberAttributes, Origin, Response, Settings};
 use crate::error::Result;
 use crate::ids::{ClusterId, DirectoryId, LeaseId, NodeId, Revision};
 use crate::request::Header;
@@ -74,6 +74,7 @@ pub struct State {
     leases: lease::Leases,
     sessions: session::Sessions,
     members: BTreeMap<NodeId, DirectoryId>,
+    attributes: BTreeMap<NodeId, MemberAttributes>,
     settings: Settings,
     no_space: bool,
     // What follows is this node's own.
@@ -156,6 +157,7 @@ impl State {
             leases: lease::Leases::default(),
             sessions: session::Sessions::default(),
             members: BTreeMap::new(),
+            attributes: BTreeMap::new(),
             settings: Settings::default(),
             no_space: false,
             watches: watch::Watches::new(),
@@ -213,6 +215,11 @@ impl State {
     /// The directory that a member was first seen with.
     pub fn member_directory(&self, node: NodeId) -> Option<DirectoryId> {
         self.members.get(&node).copied()
+    }
+
+    /// What the members last said of themselves, by node. Whoever has said nothing is not there.
+    pub fn member_attributes(&self) -> impl Iterator<Item = &MemberAttributes> {
+        self.attributes.values()
     }
 
     /// What was done to it here, since it was made.

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use kvorum_core::ErrorKind;
-use kvorum_core::command::{Command, Done, Op, Response};
+use kvorum_core::command::{Command, Done, MemberAttributes, Op, Response};
 use kvorum_core::ids::{DirectoryId, LeaseId, NodeId, Revision, SessionId};
 use kvorum_core::request::{CompactionRequest, CompactionResponse, Event, Header, KeyValue};
 use kvorum_core::storage::LogPosition;
@@ -56,6 +56,7 @@ pub struct Model {
     pub no_space: bool,
     /// Each member's first directory.
     pub members: BTreeMap<NodeId, DirectoryId>,
+    pub attributes: BTreeMap<NodeId, MemberAttributes>,
 }
 
 impl Model {
@@ -71,6 +72,7 @@ impl Model {
             quota_bytes: 0,
             no_space: false,
             members: BTreeMap::new(),
+            attributes: BTreeMap::new(),
         }
     }
 
@@ -131,6 +133,9 @@ impl Model {
             Some(Op::NoSpace(r)) => self.done(|m| m.no_space = r.raised),
             Some(Op::MemberSeen(r)) => self.done(|m| {
                 m.members.entry(r.node).or_insert(r.directory);
+            }),
+            Some(Op::MemberAttributes(r)) => self.done(|m| {
+                m.attributes.insert(r.node, r.clone());
             }),
             None => self.done(|_| ()),
         }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use kvorum_core::command::{
-    CloseSession, LeaseCheckpoint, LeaseExpire, LeaseRemaining, MemberSeen, NoSpace, Op, OpenSession,
-    Settings,
+    CloseSession, LeaseCheckpoint, LeaseExpire, LeaseRemaining, MemberAttributes, MemberSeen, NoSpace, Op,
+    OpenSession, Settings,
 };
 use kvorum_core::request::{
     CompactionRequest, LeaseGrantRequest, LeaseRevokeRequest, RangeRequest, TxnRequest, WatchRequest,
@@ -136,6 +136,9 @@ fn internal() -> impl Strategy<Value = Op> {
             .prop_map(|raised| Op::NoSpace(NoSpace { raised })),
         1 => (1..4u64, any::<u64>())
             .prop_map(|(node, directory)| Op::MemberSeen(MemberSeen { node, directory })),
+        1 => (1..4u64, "[a-c]?", vec("h[t]{0,2}", 0..3)).prop_map(|(node, name, client_urls)| {
+            Op::MemberAttributes(MemberAttributes { node, name, client_urls })
+        }),
     ]
 }
 

@@ -23,6 +23,7 @@ pub fn summary(state: &State, model: &Model) -> Result<(), String> {
     for (node, directory) in &model.members {
         equal("directory", state.member_directory(*node), Some(*directory))?;
     }
+    equal("attributes", state.member_attributes().collect::<Vec<_>>(), model.attributes.values().collect())?;
     let (settings, sizes) = (state.settings(), state.sizes());
     equal("quota", (settings.quota_bytes, sizes.quota), (model.quota_bytes, model.quota_bytes))?;
     equal("most sessions", settings.max_sessions, model.max_sessions)?;

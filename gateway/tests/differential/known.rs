@@ -16,7 +16,7 @@ use crate::common::{KvClient, get, put, soon};
 use crate::{common, etcd};
 
 /// Each with where it is left out or shown.
-const ROWS: [(&str, &str); 18] = [
+const ROWS: [(&str, &str); 17] = [
     ("quota in a status", "masks.rs"),
     ("corruption alarm", "requests.rs: alarm()"),
     ("alarms of members", "requests.rs: alarm()"),
@@ -30,7 +30,6 @@ const ROWS: [(&str, &str); 18] = [
     ("deleting and keeping", "txns.rs: op(); below"),
     ("deleting, putting and compacting", "txns.rs: op(); below"),
     ("unknown targets and alarms", "tests/odd/crashes.rs"),
-    ("client URLs of members", "one member is compared"),
     ("hashes at a compaction", "tests/snapshot"),
     ("hash of everything", "tests/web/golden.rs"),
     ("downgrades", "tests/odd"),

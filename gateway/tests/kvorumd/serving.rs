@@ -97,8 +97,11 @@ fn three_servers_are_one_store_and_name_each_other() {
     let list = clients[0].members().members;
     let names: BTreeSet<&str> = list.iter().map(|member| member.name.as_str()).collect();
     assert_eq!(names, BTreeSet::from(["a", "b", "c"]));
-    let me = list.iter().find(|member| member.name == "a").unwrap();
-    assert_eq!(me.client_ur_ls, [client_url(&three.flags[0])]);
+    // All have published by now: each serves clients only then.
+    for (name, flags) in ["a", "b", "c"].into_iter().zip(&three.flags) {
+        let member = list.iter().find(|member| member.name == name).unwrap();
+        assert_eq!(member.client_ur_ls, [client_url(flags)], "whoever is asked");
+    }
     assert!(list.iter().all(|member| member.peer_ur_ls.len() == 1));
     three.servers.into_iter().for_each(Server::stop);
 }

@@ -8,6 +8,7 @@
 //! | `watches` | watch |
 //! | `leases` | have leases |
 //! | `locks` | want the same lock, and the same leadership |
+//! | `members` | tell of their own starts |
 //! | `heard` | what these saw, and its judges |
 //! | `delay` | whether those who read are handed everything at once |
 //! | `caller` | what these are made of |
@@ -20,6 +21,7 @@ mod heard;
 mod kv;
 mod leases;
 mod locks;
+mod members;
 mod record;
 mod sessions;
 mod watches;
@@ -44,6 +46,7 @@ use heard::Hearing;
 pub(crate) use kv::KvClient;
 use leases::LeaseClient;
 use locks::Contender;
+use members::Members;
 pub use record::{Recorded, Recorder};
 use sessions::SessionClient;
 use watches::Watcher;
@@ -54,6 +57,8 @@ pub struct Workload {
     recorder: Option<Recorder>,
     config: Option<Config>,
     hearing: Option<Hearing>,
+    /// In some seeds.
+    members: Option<Members>,
     load: Load,
 }
 
@@ -83,7 +88,9 @@ impl Workload {
             locks: draw.pick(&[0, 0, 500, 1000]),
             elections: draw.pick(&[0, 0, 0, 800]),
         };
-        Workload { draw, recorder: None, config: None, hearing: None, load }
+        let tells = Rng::new(seed).stream(Purpose::Client, 1).chance(300);
+        let members = tells.then(Members::default);
+        Workload { draw, recorder: None, config: None, hearing: None, members, load }
     }
 
     /// About 100 writes and 70 reads in every simulated second, with all other clients beside them: the load at
@@ -157,6 +164,7 @@ impl App for Workload {
         };
         let (wants_lock, lock) = contender(1);
         let (wants_lead, lead) = contender(2);
+        let telling = self.members.clone().map(|members| members.tell(scene.clone(), client.clone(), node));
         Box::pin(async move {
             let lock = async {
                 if wants_lock {
@@ -168,7 +176,12 @@ impl App for Workload {
                     lead.lead().await
                 }
             };
-            both(lock, lead).await;
+            let tell = async {
+                if let Some(telling) = telling {
+                    telling.await
+                }
+            };
+            both(tell, both(lock, lead)).await;
         })
     }
 
@@ -193,6 +206,9 @@ impl App for Workload {
     fn end(&mut self, world: &mut World) -> Result<(), Violation> {
         if let Some(hearing) = &mut self.hearing {
             hearing.finish(world)?;
+        }
+        if let Some(members) = &self.members {
+            members.judge(world)?;
         }
         let Some(recorder) = &self.recorder else { return Ok(()) };
         let judge = world.judge();

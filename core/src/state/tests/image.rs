@@ -12,7 +12,7 @@ pub(super) fn assert_same(a: &State, b: &State) {
         let r = RangeRequest { revision, ..everything() };
         assert_eq!(a.range(&r), b.range(&r), "at revision {revision}");
     }
-    assert_eq!(a.members, b.members);
+    assert_eq!((&a.members, &a.attributes), (&b.members, &b.attributes));
     assert!(a.leases().eq(b.leases()));
     for lease in a.leases() {
         assert_eq!(a.lease_keys(lease.id), b.lease_keys(lease.id));

@@ -209,6 +209,21 @@ fn members_keep_their_first_directory() {
 }
 
 #[test]
+fn of_what_a_member_says_of_itself_the_last_word_counts() {
+    let mut lab = Lab::new();
+    let said = |node, name: &str, urls: &[&str]| MemberAttributes {
+        node,
+        name: name.into(),
+        client_urls: urls.iter().map(|url| url.to_string()).collect(),
+    };
+    let all = [said(1, "a", &["http://a"]), said(2, "b", &[]), said(1, "c", &["http://c", "http://d"])];
+    for one in &all {
+        lab.op(Op::MemberAttributes(one.clone())).unwrap();
+    }
+    assert!(lab.state.member_attributes().eq([&all[2], &all[1]]));
+}
+
+#[test]
 fn the_same_entries_make_the_same_state() {
     for seed in 0..20 {
         let (mut lab, mut dice) = (Lab::new(), Dice::new(seed));

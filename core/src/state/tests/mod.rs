@@ -209,7 +209,7 @@ impl Dice {
             15 => compact(revision),
             16 | 17 => grant(1 + self.below(4) as i64, 60),
             18 => Op::LeaseRevoke(LeaseRevokeRequest { id: 1 + self.below(4) as i64 }),
-            _ => match self.below(5) {
+            _ => match self.below(6) {
                 0 => Op::LeaseExpire(LeaseExpire { term: 1, ids: vec![1, 2, 3] }),
                 1 => Op::LeaseCheckpoint(LeaseCheckpoint {
                     term: 1,
@@ -217,6 +217,11 @@ impl Dice {
                 }),
                 2 => Op::OpenSession(OpenSession {}),
                 3 => Op::MemberSeen(MemberSeen { node: self.below(3), directory: self.below(9) }),
+                4 => Op::MemberAttributes(MemberAttributes {
+                    node: self.below(3),
+                    name: format!("name{}", self.below(9)),
+                    client_urls: (0..self.below(3)).map(|url| format!("http://{url}")).collect(),
+                }),
                 _ => Op::Settings(Settings { quota_bytes: 0, max_sessions: 2 + self.below(3) }),
             },
         }

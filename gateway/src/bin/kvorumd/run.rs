@@ -4,7 +4,6 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvorum::request::RangeRequest;
 use kvorum::{Client, Node};
 use kvorum_gateway::SyncTimes;
 use tokio::task::JoinHandle;
@@ -18,6 +17,7 @@ use crate::serve::{self, Serving};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::start::{Started, hex, start};
+use crate::urls::Url;
 
 /// Why the server ends.
 enum End {
@@ -98,11 +98,12 @@ async fn begin(
     Ok(serving)
 }
 
-/// Waits until a majority has answered. (etcd writes its name and client URLs into the log here; kvorum's members
-/// do not know each other's, and this one only sees that they agree.)
+/// Writes this member's name and client URLs into the log, where every member reads them. It takes a majority: until
+/// then nobody is served.
 async fn publish(server: &Server<'_>) {
-    let probe = RangeRequest { count_only: true, ..RangeRequest::key([0]) };
-    while let Err(error) = server.client.range(probe.clone()).await {
+    let settings = server.settings;
+    let urls: Vec<String> = settings.advertise_client.iter().map(Url::to_string).collect();
+    while let Err(error) = kvorum_gateway::publish(&server.client, &settings.name, &urls).await {
         let fields = [
             ("local-member-id", hex(server.cluster.me).into()),
             ("publish-timeout", report::PUBLISH_TIMEOUT.into()),

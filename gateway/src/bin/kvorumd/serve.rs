@@ -61,7 +61,7 @@ fn options(server: &Server<'_>) -> Options {
     }
 }
 
-/// A member as clients are told of it. Where the others serve clients is not known here.
+/// A member as clients are told of it. Where the others serve clients they say themselves.
 fn member(server: &Server<'_>, settings: &Settings, member: &cluster::Member) -> Member {
     let is_me = member.id == server.cluster.me;
     let shown = |urls: &[Url]| urls.iter().map(Url::to_string).collect();
