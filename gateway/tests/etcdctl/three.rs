@@ -32,6 +32,8 @@ fn etcdctl_moves_the_leadership_among_three_members() {
     }
     let members = ctl.run(&["member", "list"], "");
     assert_eq!(members.lines().filter(|line| line.contains(", started, ")).count(), 3, "{members}");
+    let all = Etcdctl::new(&folder, &endpoints[0]).run(&["endpoint", "status", "--cluster"], "");
+    assert!(endpoints.iter().all(|endpoint| all.contains(endpoint)), "one knows where all are: {all}");
     let before = states(&ctl);
     let (leader, other) =
         (before.iter().find(|state| state.2).unwrap(), before.iter().find(|state| !state.2).unwrap());
