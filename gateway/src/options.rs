@@ -57,7 +57,8 @@ pub struct Connections {
     /// refused with etcd's "too many requests". Default: 256 MiB.
     pub body_bytes: usize,
     /// How long a client may take for the first bytes of a connection, for the headers of an HTTP/1 request, and for
-    /// the body of a request in JSON that is no stream. An HTTP/1 connection may be idle for as long, too. Default: 30 s.
+    /// the body of a request in JSON that is no stream. An HTTP/1 connection may be idle for as long, too, and what comes
+    /// of a body behind its answer (to be passed over, 64 MiB at most) may take as long. Default: 30 s.
     pub header_timeout: Duration,
     /// Bytes that one stream may send ahead of what was read. Default: 1 MiB.
     pub stream_window: u32,
