@@ -30,6 +30,7 @@ mod pieces;
 mod queue;
 mod serve;
 mod snapshot;
+mod taken;
 mod watch;
 mod web;
 
