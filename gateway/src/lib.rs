@@ -31,6 +31,7 @@ mod publish;
 mod queue;
 mod serve;
 mod snapshot;
+mod taken;
 mod watch;
 mod web;
 

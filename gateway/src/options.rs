@@ -59,8 +59,13 @@ pub struct Connections {
     /// refused with etcd's "too many requests". Default: 256 MiB.
     pub body_bytes: usize,
     /// How long a client may take for the first bytes of a connection, for the headers of an HTTP/1 request, and for
-    /// the body of a request in JSON that is no stream. An HTTP/1 connection may be idle for as long, too. Default: 30 s.
+    /// the body of a request in JSON that is no stream. An HTTP/1 connection may be idle for as long, too, and what comes
+    /// of a body behind its answer (to be passed over, 64 MiB at most) may take as long. Default: 30 s.
     pub header_timeout: Duration,
+    /// For how long a client that saves a snapshot may take nothing of it: as long as one is open, what compactions free
+    /// stays in memory. A client that writes to a disk which stands still for minutes is well; one that is forgotten in a
+    /// debugger is not. Default: 5 min.
+    pub snapshot_timeout: Duration,
     /// Bytes that one stream may send ahead of what was read. Default: 1 MiB.
     pub stream_window: u32,
     /// Bytes that one connection may send ahead of what was read, over all its streams. Default: 4 MiB.
@@ -94,6 +99,7 @@ impl Default for Connections {
             watches: 1_000_000,
             body_bytes: 256 << 20,
             header_timeout: Duration::from_secs(30),
+            snapshot_timeout: Duration::from_secs(300),
             stream_window: 1 << 20,
             connection_window: 4 << 20,
             ping_interval: Duration::from_secs(2 * 60 * 60),

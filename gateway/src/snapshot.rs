@@ -9,6 +9,7 @@ use tonic::codegen::BoxStream;
 use crate::backup::{File, Origin, Replaced};
 use crate::gateway::Gateway;
 use crate::pb::etcdserverpb as pb;
+use crate::taken::Taken;
 
 /// How many bytes go into a message: etcd's number.
 const PIECE: usize = 32 << 10;
@@ -34,7 +35,12 @@ impl Gateway {
         let file = begun.map_err(|_| Status::internal("the snapshot was not made"))?.map_err(replaced)?;
         let left = file.size();
         let sending = Sending { file, hash: Sha256::new(), ready: BytesMut::new(), left };
-        Ok(stream::unfold(Some(sending), |sending| async { sending.map(Sending::send) }).boxed())
+        let pieces = stream::unfold(Some(sending), |sending| async { sending.map(Sending::send) }).boxed();
+        let patience = self.options.connections.snapshot_timeout;
+        let late = Status::deadline_exceeded(format!(
+            "nothing of the snapshot was taken for {patience:?}; it is not kept any longer"
+        ));
+        Ok(Taken::new(pieces, patience, late).boxed())
     }
 }
 

@@ -37,15 +37,16 @@ pub(crate) async fn connect(servers: &Servers) -> Vec<Client> {
 }
 
 /// Has `act` done over and over by `in_flight` tasks, each with its number and a count that no two share.
-pub(crate) async fn drive<F, Fut>(
+pub(crate) async fn drive<C, F, Fut>(
     servers: &Servers,
-    clients: &[Client],
+    clients: &[C],
     in_flight: usize,
     time: Duration,
     act: F,
 ) -> Round
 where
-    F: Fn(Client, u64) -> Fut + Send + Sync + 'static,
+    C: Clone + Send + 'static,
+    F: Fn(C, u64) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send,
 {
     let (act, is_over) = (Arc::new(act), Arc::new(AtomicBool::new(false)));

@@ -9,6 +9,7 @@
 mod machine;
 
 mod client;
+mod json;
 mod load;
 mod report;
 mod rows;

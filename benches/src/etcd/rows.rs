@@ -10,6 +10,7 @@ use pb::compare::{CompareResult, CompareTarget, TargetUnion};
 use pb::request_op::Request;
 
 use crate::client::{Client, Watches};
+use crate::json::{self, Json};
 use crate::load::{CONNECTIONS, IN_FLIGHT, Round, connect, drive};
 use crate::servers::Servers;
 
@@ -34,6 +35,8 @@ pub(crate) const ROWS: &[&str] = &[
     "one put at a time",
     "one read at a time",
     "watch fan-out, events",
+    "JSON puts",
+    "JSON reads",
 ];
 
 /// The values that are written: 256 bytes.
@@ -95,6 +98,14 @@ async fn lease(client: Client, _: u64) {
     client.lease().await.expect("a lease and its end");
 }
 
+async fn put_json(client: Json, number: u64) {
+    client.put(&key(number), &VALUE).await;
+}
+
+async fn read_json(client: Json, number: u64) {
+    client.range(&key(number)).await;
+}
+
 /// Writes every key once.
 pub(crate) async fn fill(servers: &Servers) {
     let clients = connect(servers).await;
@@ -131,6 +142,10 @@ pub(crate) async fn round(row: &str, servers: &Servers, time: Duration) -> Round
         "one put at a time" => drive(servers, &clients, 1, time, put).await,
         "one read at a time" => drive(servers, &clients, 1, time, read).await,
         "watch fan-out, events" => fan_out(servers, clients, time).await,
+        "JSON puts" => drive(servers, &json::connect(servers).await, json::CONNECTIONS, time, put_json).await,
+        "JSON reads" => {
+            drive(servers, &json::connect(servers).await, json::CONNECTIONS, time, read_json).await
+        }
         other => panic!("there is no row {other}"),
     }
 }

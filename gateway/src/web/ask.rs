@@ -25,6 +25,7 @@ pub(crate) struct Ask {
 impl Ask {
     /// The one message of a request; nothing stands for an empty one. What is behind it is not looked at.
     pub(crate) async fn one<T: Message + Name + Default>(&mut self) -> Result<Request<T>, Status> {
+        self.values.refuse_early()?;
         let patience = match planted!("json_body_without_clock") {
             true => Duration::MAX,
             false => self.gateway.options.connections.header_timeout,

@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use futures_util::Stream;
-use hyper::body::{Body, Incoming};
 use kvorum_core::planted;
 use tonic::Status;
 
 use super::json::{Progress, Scan};
+use super::rest::Rest;
 use crate::errors::TOO_MANY;
 use crate::gateway::Gateway;
 
@@ -19,7 +19,7 @@ const JSON_PER_BYTE: usize = 2;
 
 /// The values of one body.
 pub(crate) struct Values {
-    body: Incoming,
+    body: Rest,
     scan: Scan,
     held: Held,
     /// How much of what is held was scanned.
@@ -36,17 +36,22 @@ struct Held {
 }
 
 impl Values {
-    pub(crate) fn new(gateway: Arc<Gateway>, body: Incoming) -> Values {
+    pub(crate) fn new(gateway: Arc<Gateway>, body: Rest) -> Values {
         let held = Held { gateway, bytes: Vec::new(), counted: 0 };
         Values { body, scan: Scan::default(), held, scanned: 0, has_ended: false }
+    }
+
+    /// Refuses a body that says itself that it is longer than one value may be, before any of it is read.
+    pub(crate) fn refuse_early(&self) -> Result<(), Status> {
+        self.held.check(0, self.body.length())
     }
 
     /// Reads what is behind the last value and forgets it: then the connection can take the next request.
     pub(crate) async fn drain(&mut self) {
         let mut left = self.held.limit();
         while !self.has_ended && left > 0 {
-            let next = std::future::poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await;
-            let size = next.and_then(Result::ok).map(|frame| frame.into_data().map_or(0, |data| data.len()));
+            let next = std::future::poll_fn(|context| self.body.poll_data(context)).await;
+            let size = next.and_then(Result::ok).map(|data| data.len());
             self.has_ended = size.is_none();
             left = left.saturating_sub(size.unwrap_or_default());
         }
@@ -90,14 +95,10 @@ impl Values {
             if self.has_ended {
                 return Poll::Ready(self.end());
             }
-            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            match ready!(self.body.poll_data(context)) {
                 None => self.has_ended = true,
                 Some(Err(error)) => return Poll::Ready(Err(Status::cancelled(error.to_string()))),
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.held.take_in(&data)?;
-                    }
-                }
+                Some(Ok(data)) => self.held.take_in(&data, self.body.length())?,
             }
         }
     }
@@ -124,10 +125,20 @@ impl Held {
         self.gateway.message_limit().saturating_mul(JSON_PER_BYTE)
     }
 
-    fn take_in(&mut self, data: &[u8]) -> Result<(), Status> {
+    /// Refuses what is too large, with all of its size as far as it is known.
+    fn check(&self, here: usize, to_come: Option<usize>) -> Result<(), Status> {
+        let size = here.saturating_add(to_come.unwrap_or_default());
+        match size > self.limit() && !planted!("json_body_without_bound") {
+            true => Err(too_large(size, self.gateway.message_limit())),
+            false => Ok(()),
+        }
+    }
+
+    /// `behind`: how much comes behind it, if that was said.
+    fn take_in(&mut self, data: &[u8], behind: Option<usize>) -> Result<(), Status> {
         let size = self.bytes.len() + data.len();
-        if size > self.limit() && !planted!("json_body_without_bound") {
-            return Err(too_large(size, self.gateway.message_limit()));
+        if size > self.limit() {
+            self.check(size, behind)?;
         }
         // What is decoded from it is counted with it until the next comes in.
         let more = size.saturating_sub(self.counted);

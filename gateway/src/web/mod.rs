@@ -8,6 +8,7 @@ mod health;
 mod json;
 mod metadata;
 mod metrics;
+mod rest;
 mod routes;
 
 use std::sync::Arc;
@@ -17,19 +18,21 @@ use hyper::body::Incoming;
 use tonic::body::Body;
 
 use crate::gateway::{ETCD_VERSION, Gateway};
+use rest::Rest;
 
 /// Answers a request.
 pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
-    let mut response = match request.method() {
-        // A browser asks whether it may ask.
-        &Method::OPTIONS => answer::empty(StatusCode::OK),
-        _ => dispatch(gateway, request).await,
-    };
+    let (request, last) = Rest::of(gateway.clone(), request);
+    let mut response = dispatch(gateway, request).await;
     allow_all_origins(response.headers_mut());
-    response
+    last.tell(response)
 }
 
-async fn dispatch(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
+async fn dispatch(gateway: Arc<Gateway>, request: Request<Rest>) -> Response<Body> {
+    // A browser asks whether it may ask.
+    if request.method() == Method::OPTIONS {
+        return answer::empty(StatusCode::OK);
+    }
     let path = request.uri().path();
     // etcd's older clients say so.
     let path = match path.strip_prefix("/v3beta/") {
@@ -62,10 +65,13 @@ async fn page(gateway: &Gateway, method: &Method, uri: &Uri) -> Response<Body> {
 
 /// What is answered where only health and metrics are (`--listen-metrics-urls`).
 pub(crate) async fn answer_metrics(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
-    match request.uri().path() {
+    let (request, last) = Rest::of(gateway.clone(), request);
+    let response = match request.uri().path() {
         "/version" => answer::no_page(),
         _ => page(&gateway, request.method(), request.uri()).await,
-    }
+    };
+    drop(request);
+    last.tell(response)
 }
 
 /// Some clients ask this first, and ask for what that version can.

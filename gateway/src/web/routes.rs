@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
 use kvorum_core::planted;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, StdError};
@@ -13,6 +12,7 @@ use tonic::{Code, Status};
 
 use super::ask::Ask;
 use super::body::Values;
+use super::rest::Rest;
 use super::{answer, metadata};
 use crate::gateway::Gateway;
 use crate::metrics::Under;
@@ -126,7 +126,7 @@ const ROUTES: &[(&str, &str, Route)] = &[
 ];
 
 /// Answers what was asked at `/v3/…`.
-pub(crate) async fn serve(gateway: Arc<Gateway>, rpc: &str, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn serve(gateway: Arc<Gateway>, rpc: &str, request: Request<Rest>) -> Response<Body> {
     let answered = match ROUTES.iter().find(|(path, ..)| *path == rpc) {
         None => Err(Status::not_found("Not Found")),
         Some(_) if request.method() != Method::POST => Err(Status::unimplemented("Method Not Allowed")),
@@ -142,11 +142,7 @@ pub(crate) async fn serve(gateway: Arc<Gateway>, rpc: &str, request: Request<Inc
     answered.unwrap_or_else(|status| answer::refused(&status))
 }
 
-async fn call(
-    gateway: Arc<Gateway>,
-    route: Route,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Status> {
+async fn call(gateway: Arc<Gateway>, route: Route, request: Request<Rest>) -> Result<Response<Body>, Status> {
     let timeout = metadata::timeout(request.headers())?.filter(|_| !planted!("json_timeout_ignored"));
     let metadata = metadata::of(request.headers());
     let _permit = gateway.let_in(&metadata)?;

@@ -10,6 +10,7 @@ mod picture;
 #[allow(dead_code)]
 #[path = "../kvorumd/process.rs"]
 mod process;
+mod stalled;
 mod tools;
 
 use std::path::{Path, PathBuf};

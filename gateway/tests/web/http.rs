@@ -61,8 +61,7 @@ impl Lines {
             head += "connection: close\r\n";
         }
         let mut stream = TcpStream::connect(to).await.unwrap();
-        // Whoever is refused early is cut off while it still writes.
-        let _ = stream.write_all(format!("{head}\r\n{body}").as_bytes()).await;
+        stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
         Lines { stream: BufReader::new(stream), head: None, left: 0 }
     }
 

@@ -11,5 +11,6 @@ mod limits;
 mod metrics;
 mod odd;
 mod plain;
+mod rest;
 mod routes;
 mod watch;
