@@ -8,7 +8,7 @@ use crate::common::{KvClient, everything, one, put};
 use crate::process::{Scratch, Server, command, free_port, member, run};
 use crate::{channel, imported, save, write};
 
-const VALUES: usize = 24;
+const VALUES: usize = 10;
 
 /// Kills it as soon as something is there. It may have come to its end before.
 fn kill_at(child: &mut Child, is_there: impl Fn() -> bool) {

@@ -7,6 +7,7 @@ mod common;
 #[path = "../odd/etcd.rs"]
 mod etcd;
 mod killed;
+mod large;
 mod picture;
 #[allow(dead_code)]
 #[path = "../kvorumd/process.rs"]
