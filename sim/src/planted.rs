@@ -970,7 +970,7 @@ pub const PLANTS: &[Plant] = &[
     Plant {
         name: "snapshot_without_deletions",
         twin: "etcd's snapshots",
-        does: "A snapshot leaves the deletions out: where it is restored, deleted keys are there again.",
+        does: "A snapshot leaves the deletions out: what was deleted is in it, and revisions have holes.",
         file: "gateway/src/backup/file.rs",
         expected: Expected::Test {
             target: "gateway_snapshot::three_members_import_what_one_saved",
