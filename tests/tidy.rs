@@ -35,6 +35,7 @@ const CORE: &[&str] = &[
     "lease",
     "export",
     "client",
+    "members",
     "sugar",
     "lock",
     "election",
@@ -75,6 +76,7 @@ const CLOCKS_AND_THREADS: &[(&str, &str)] = &[
     ("transport/src/", "plain threads and blocking sockets"),
     ("storage/src/conformance.rs", "a suite of tests, one of them with an image written on another thread"),
     ("gateway/src/metrics/rpc.rs", "how long calls take, counted only where it is asked for"),
+    ("gateway/src/taken.rs", "how long nothing was taken of a stream that is not even polled then"),
     (
         "gateway/src/bin/kvorumd/",
         "a process of its own: its log has the time of day, its end is waited for so long",
@@ -107,7 +109,8 @@ struct Source {
 impl Source {
     /// The lines that are code and no test, with their numbers.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let end = self.text.find("\n#[cfg(test)]\nmod tests {").unwrap_or(self.text.len());
+        let tests = ["\n#[cfg(test)]\nmod tests {", "\n#[cfg(test)]\npub(crate) mod tests {"];
+        let end = tests.iter().find_map(|start| self.text.find(start)).unwrap_or(self.text.len());
         let lines = self.text[..end].lines().enumerate();
         lines.filter_map(|(at, line)| {
             let code = line.split(" // ").next().unwrap_or(line);

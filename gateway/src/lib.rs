@@ -15,6 +15,7 @@ mod election;
 mod errors;
 mod first_bytes;
 mod gateway;
+mod gather;
 mod hash;
 mod health;
 mod kv;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::door::Door;
 use crate::first_bytes::FirstBytes;
 use crate::gateway::Gateway;
+use crate::gather::Gathered;
 use crate::options::{Connections, Options};
 
 /// How long to wait when no connection can be accepted, for want of files, say.
@@ -178,9 +179,9 @@ async fn accept(listener: TcpListener, gateway: Arc<Gateway>, door: Door, http: 
 
 /// One connection. Whatever goes wrong on it is its client's to see.
 async fn talk(stream: TcpStream, gateway: Arc<Gateway>, door: Door, http: Builder<TokioExecutor>) {
-    // Answers are small, and somebody waits for each: none may wait for the next.
+    // Answers are small, and somebody waits for each: none may wait for one that is not there yet.
     let _ = stream.set_nodelay(true);
-    let stream = FirstBytes::new(stream, gateway.options.connections.header_timeout);
+    let stream = Gathered::new(FirstBytes::new(stream, gateway.options.connections.header_timeout));
     let mut connection = pin!(http.serve_connection_with_upgrades(TokioIo::new(stream), door));
     tokio::select! {
         _ = connection.as_mut() => return,

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use kvorum_gateway::pb::etcdserverpb as pb;
 use pb::kv_client::KvClient;
 use pb::lease_client::LeaseClient;
+use pb::maintenance_client::MaintenanceClient;
 use pb::watch_client::WatchClient;
 use pb::watch_request::RequestUnion;
 use tokio::sync::mpsc;
@@ -41,6 +42,31 @@ impl Client {
     /// How many pairs it found.
     pub(crate) async fn range(&self, request: pb::RangeRequest) -> Result<usize, Status> {
         self.kv().range(request).await.map(|answer| answer.into_inner().kvs.len())
+    }
+
+    /// How many pairs there are.
+    pub(crate) async fn count(&self, request: pb::RangeRequest) -> Result<i64, Status> {
+        let request = pb::RangeRequest { count_only: true, ..request };
+        self.kv().range(request).await.map(|answer| answer.into_inner().count)
+    }
+
+    /// The newest revision that its member knows.
+    pub(crate) async fn revision(&self) -> Result<i64, Status> {
+        let request = pb::RangeRequest { key: "none".into(), ..pb::RangeRequest::default() };
+        let answer = self.kv().range(request).await?.into_inner();
+        Ok(answer.header.map_or(0, |header| header.revision))
+    }
+
+    /// Forgets what was overwritten, and returns when the space is free.
+    pub(crate) async fn compact(&self, revision: i64) -> Result<(), Status> {
+        let request = pb::CompactionRequest { revision, physical: true };
+        self.kv().compact(request).await.map(|_| ())
+    }
+
+    /// Has its member's file made as small as its content. (A kvorumd has none, and says yes.)
+    pub(crate) async fn defragment(&self) -> Result<(), Status> {
+        let mut maintenance = MaintenanceClient::new(self.channel.clone());
+        maintenance.defragment(pb::DefragmentRequest {}).await.map(|_| ())
     }
 
     /// Whether the conditions held.

@@ -82,6 +82,6 @@ where
         p50: at(0.5),
         p99: at(0.99),
         p999: at(0.999),
-        memory: servers.resident(),
+        memory: servers.memory().resident,
     }
 }

@@ -1,9 +1,10 @@
 //! kvorumd beside etcd, on this machine, with the same client: prints a table.
 //!
-//! `cargo run --release -p kvorum-benches --bin etcd_bench -- [--rounds N] [--seconds N] [--only ROW]... [--dir DIR]
-//! [--etcd PROGRAM] [--kvorumd PROGRAM]`. Three members each, every write synced, in turn: a round of a row of one, then
-//! of the other, and again. Medians, with the least and the most in brackets. etcd is fetched by
-//! `../shared/tools/get-etcd` if no program is named; where there is none, kvorumd is measured alone, and that is said.
+//! `cargo run --release -p kvorum-benches --bin etcd_bench -- [memory] [--rounds N] [--seconds N] [--only ROW]...
+//! [--dir DIR] [--etcd PROGRAM] [--kvorumd PROGRAM]`. Three members each, every write synced, in turn: a round of a row of
+//! one, then of the other, and again. Medians, with the least and the most in brackets. Then memory at equal content, in
+//! clusters of its own; `memory` measures that alone. etcd is fetched by `../shared/tools/get-etcd` if no program is
+//! named; where there is none, kvorumd is measured alone, and that is said.
 
 #[path = "../machine.rs"]
 mod machine;
@@ -11,6 +12,8 @@ mod machine;
 mod client;
 mod json;
 mod load;
+mod memory;
+mod process;
 mod report;
 mod rows;
 mod servers;
@@ -22,9 +25,10 @@ use std::time::Duration;
 use load::Round;
 use report::Measured;
 use servers::Servers;
+use tokio::signal::unix::{SignalKind, signal};
 
-const USAGE: &str =
-    "etcd_bench [--rounds N] [--seconds N] [--only ROW]... [--dir DIR] [--etcd PROGRAM] [--kvorumd PROGRAM]";
+const USAGE: &str = "etcd_bench [memory] [--rounds N] [--seconds N] [--only ROW]... [--dir DIR] [--etcd PROGRAM] \
+     [--kvorumd PROGRAM]";
 
 struct Options {
     rounds: usize,
@@ -43,6 +47,10 @@ impl Options {
         let mut options =
             Options { rounds, time, only: Vec::new(), dir, etcd: fetched_etcd(), kvorumd: beside };
         while let Some(word) = words.next() {
+            if word == memory::NAME {
+                options.only.push(word);
+                continue;
+            }
             let value = words.next()?;
             match word.as_str() {
                 "--rounds" => options.rounds = value.parse().ok()?,
@@ -55,6 +63,12 @@ impl Options {
             }
         }
         Some(options)
+    }
+
+    /// kvorumd, and etcd if there is one.
+    fn programs(&self) -> Vec<(&'static str, &Path)> {
+        let etcd = self.etcd.as_deref().map(|program| ("etcd", program));
+        [("kvorumd", self.kvorumd.as_path())].into_iter().chain(etcd).collect()
     }
 
     fn wants(&self, row: &str) -> bool {
@@ -79,23 +93,51 @@ async fn main() {
     for (name, fact) in machine::describe(&std::env::temp_dir()) {
         println!("- {name}: {fact}");
     }
-    if let Err(reason) = measure(&options).await {
+    // Asked to end, it ends its servers first: they are dropped with what measures them.
+    let measured = tokio::select! {
+        measured = measure(&options) => measured,
+        asked = asked_to_end() => asked,
+    };
+    if let Err(reason) = measured {
         eprintln!("{reason}");
         std::process::exit(1);
     }
 }
 
+async fn asked_to_end() -> Result<(), String> {
+    let terminate = signal(SignalKind::terminate());
+    let mut terminate = terminate.map_err(|error| format!("listening to signals: {error}"))?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    Err("asked to end".into())
+}
+
 async fn measure(options: &Options) -> Result<(), String> {
-    let mut both = vec![Servers::start("kvorumd", &options.kvorumd, &options.dir).await?];
-    match &options.etcd {
-        Some(program) => both.push(Servers::start("etcd", program, &options.dir).await?),
-        None => println!("- etcd: not here, so kvorumd is measured alone"),
+    if options.etcd.is_none() {
+        println!("- etcd: not here, so kvorumd is measured alone");
+    }
+    let rows: Vec<&str> = rows::ROWS.iter().copied().filter(|row| options.wants(row)).collect();
+    if !rows.is_empty() {
+        measure_rows(options, &rows).await?;
+    }
+    if options.wants(memory::NAME) {
+        memory::measure(options).await?;
+    }
+    Ok(())
+}
+
+async fn measure_rows(options: &Options, rows: &[&str]) -> Result<(), String> {
+    let mut both = Vec::new();
+    for (name, program) in options.programs() {
+        both.push(Servers::start(name, program, &options.dir).await?);
     }
     for servers in &both {
         rows::fill(servers).await;
     }
     println!("\n{}", report::HEAD);
-    for row in rows::ROWS.iter().filter(|row| options.wants(row)) {
+    for row in rows {
         let mut measured = vec![Vec::new(); both.len()];
         // The first round of each warms up.
         for round in 0..=options.rounds {
@@ -108,16 +150,6 @@ async fn measure(options: &Options) -> Result<(), String> {
         }
         let measured: Vec<Measured> = measured.iter().map(|rounds| Measured::of(rounds)).collect();
         println!("{}", report::line(row, &measured));
-    }
-    if options.wants("idle watches") {
-        let mut each = Vec::new();
-        for servers in &both {
-            each.push(rows::idle_watches(servers).await);
-        }
-        println!("{}", report::idle(rows::IDLE, &each));
-    }
-    for servers in &both {
-        println!("\n{}: {} MB in memory at the end, all three", servers.name, servers.resident() >> 20);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The table: kvorumd, etcd, and how many times the one is the other.
 
 use crate::load::Round;
+use crate::process::Memory;
 
 pub(crate) const HEAD: &str =
     "| row | | per second | server CPU each, µs | p50, ms | p99, ms | p99.9, ms | memory, MB |
@@ -64,10 +65,29 @@ pub(crate) fn line(row: &str, measured: &[Measured]) -> String {
     lines.join("\n")
 }
 
-/// What many watches take of which nothing is heard.
-pub(crate) fn idle(count: usize, each: &[f64]) -> String {
-    let one = |(name, bytes): (&str, &f64)| {
-        format!("| {count} idle watches | {name} | {bytes:.0} B each | | | | | |")
-    };
-    ["kvorumd", "etcd"].into_iter().zip(each).map(one).collect::<Vec<_>>().join("\n")
+const MEMORY_HEAD: &str = "| content | | resident, MB | of it anonymous, MB | of it of files, MB | peak, MB |
+| --- | --- | --- | --- | --- | --- |";
+
+/// What all three members take for each content.
+pub(crate) fn memory<const N: usize>(both: &[[Memory; N]], contents: [&str; N]) -> String {
+    let mut lines = vec![MEMORY_HEAD.to_owned()];
+    for (at, content) in contents.into_iter().enumerate() {
+        for (name, readings) in ["kvorumd", "etcd"].into_iter().zip(both) {
+            let Memory { resident, anonymous, of_files, peak } = readings[at];
+            let [resident, anonymous, of_files, peak] =
+                [resident, anonymous, of_files, peak].map(|b| b >> 20);
+            lines.push(format!("| {content} | {name} | {resident} | {anonymous} | {of_files} | {peak} |"));
+        }
+        if let [ours, theirs] = both {
+            let of = |value: fn(&Memory) -> u64| value(&ours[at]) as f64 / value(&theirs[at]) as f64;
+            lines.push(format!(
+                "| {content} | **ratio** | **{:.2} ×** | {:.2} × | {:.2} × | {:.2} × |",
+                of(|memory| memory.resident),
+                of(|memory| memory.anonymous),
+                of(|memory| memory.of_files),
+                of(|memory| memory.peak),
+            ));
+        }
+    }
+    lines.join("\n")
 }

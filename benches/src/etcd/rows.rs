@@ -9,7 +9,7 @@ use kvorum_gateway::pb::etcdserverpb as pb;
 use pb::compare::{CompareResult, CompareTarget, TargetUnion};
 use pb::request_op::Request;
 
-use crate::client::{Client, Watches};
+use crate::client::Client;
 use crate::json::{self, Json};
 use crate::load::{CONNECTIONS, IN_FLIGHT, Round, connect, drive};
 use crate::servers::Servers;
@@ -19,9 +19,6 @@ pub(crate) const KEYS: u64 = 100_000;
 
 /// Watches of one key, for what an event to all of them costs.
 const FAN: usize = 1000;
-
-/// Watches of which nothing is heard.
-pub(crate) const IDLE: usize = 30_000;
 
 /// Every row, in the order in which they are measured: what fills the store comes first.
 pub(crate) const ROWS: &[&str] = &[
@@ -191,7 +188,7 @@ async fn fan_out(servers: &Servers, clients: Vec<Client>, time: Duration) -> Rou
         p50: at(0.5),
         p99: at(0.99),
         p999: at(0.999),
-        memory: servers.resident(),
+        memory: servers.memory().resident,
     }
 }
 
@@ -199,33 +196,4 @@ async fn until(is_true: impl Fn() -> bool) {
     while !is_true() {
         tokio::task::yield_now().await;
     }
-}
-
-/// Bytes that each of many watches takes of which nothing is heard, of all three members' memory.
-pub(crate) async fn idle_watches(servers: &Servers) -> f64 {
-    let before = servers.resident();
-    let clients = connect(servers).await;
-    let mut streams = Vec::new();
-    for (at, client) in clients.into_iter().enumerate() {
-        streams.push(tokio::spawn(open_idle(client, at)));
-    }
-    let mut open = Vec::new();
-    for stream in streams {
-        open.push(stream.await.expect("a client's task"));
-    }
-    let after = servers.resident();
-    drop(open);
-    after.saturating_sub(before) as f64 / IDLE as f64
-}
-
-async fn open_idle(client: Client, at: usize) -> Watches {
-    let key = |number| format!("idle/{at}/{number}").into();
-    let mut stream = client.watches(key(0)).await.expect("a stream");
-    for number in 0..IDLE / CONNECTIONS {
-        if number > 0 {
-            stream.watch(key(number)).await;
-        }
-        assert!(stream.next().await.created, "a watch is open");
-    }
-    stream
 }

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
+use crate::process::{Memory, cpu_of, memory_of};
 
 /// How long a cluster may take until it takes writes.
 const READY: Duration = Duration::from_secs(60);
@@ -75,9 +76,9 @@ impl Servers {
         self.processes.iter().map(|child| cpu_of(child.id())).sum()
     }
 
-    /// Bytes of memory that the three occupy.
-    pub(crate) fn resident(&self) -> u64 {
-        self.processes.iter().map(|child| resident_of(child.id())).sum()
+    /// Memory of all three.
+    pub(crate) fn memory(&self) -> Memory {
+        self.processes.iter().map(|child| memory_of(child.id())).sum()
     }
 }
 
@@ -95,19 +96,4 @@ fn free_ports(count: usize) -> Vec<u16> {
     let bind = |_| std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let listeners: Vec<_> = (0..count).map(bind).collect();
     listeners.iter().map(|l| l.local_addr().expect("it listens").port()).collect()
-}
-
-/// User and system time of all threads, in the kernel's ticks of 10 ms.
-fn cpu_of(process: u32) -> Duration {
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name in brackets may have spaces in it.
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
-}
-
-fn resident_of(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).unwrap_or(0) * 1024
 }

@@ -16,7 +16,7 @@ use crate::common::{KvClient, get, put, soon};
 use crate::{common, etcd};
 
 /// Each with where it is left out or shown.
-const ROWS: [(&str, &str); 17] = [
+const ROWS: [(&str, &str); 18] = [
     ("quota in a status", "masks.rs"),
     ("corruption alarm", "requests.rs: alarm()"),
     ("alarms of members", "requests.rs: alarm()"),
@@ -33,6 +33,7 @@ const ROWS: [(&str, &str); 17] = [
     ("hashes at a compaction", "tests/snapshot"),
     ("hash of everything", "tests/web/golden.rs"),
     ("downgrades", "tests/odd"),
+    ("snapshots that nobody reads", "tests/snapshot/stalled.rs"),
     ("parcels of events", "follow.rs: Said"),
 ];
 

@@ -66,6 +66,33 @@ fn a_leader_that_is_asked_to_end_hands_over_first_and_comes_back() {
 }
 
 #[test]
+fn a_leader_that_nobody_takes_over_from_says_so_and_ends_in_peace() {
+    let mut three = Three::start(&[]);
+    let leads = three.leader();
+    let mut leader = three.servers.remove(leads);
+    three.servers.iter().for_each(|other| other.signal("STOP"));
+    leader.signal("TERM");
+    let failed = leader.until("leadership transfer failed");
+    assert!(
+        failed.contains("leader transfer took too long: no member took over; leaving without"),
+        "{failed}"
+    );
+    assert!(!failed.contains("new-leader-member-id"), "{failed}");
+    assert_eq!(leader.wait().code(), Some(0));
+}
+
+#[test]
+fn all_members_can_be_asked_to_end_at_once() {
+    let mut three = Three::start(&[]);
+    three.leader();
+    three.servers.iter().for_each(|server| server.signal("TERM"));
+    for server in &mut three.servers {
+        assert_eq!(server.wait().code(), Some(0));
+        assert!(!server.has_said("\"new-leader-member-id\":\"0\""));
+    }
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let mut three = Three::start(&["--election-timeout=3000"]);
     let leads = three.leader();

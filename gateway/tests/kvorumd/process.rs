@@ -153,9 +153,14 @@ impl Server {
         self.log.iter().any(|line| line.contains(part))
     }
 
+    /// Its process's.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal: `TERM`, `INT`.
     pub(crate) fn signal(&self, name: &str) {
-        let line = format!("kill -{name} {}", self.child.id());
+        let line = format!("kill -{name} {}", self.id());
         assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
     }
 

@@ -88,6 +88,7 @@ fn a_cluster_that_does_not_fit_is_refused_in_etcds_words_and_begins_nothing() {
         "{said}"
     );
     assert!(said.contains("\"level\":\"fatal\""), "{said}");
+    assert!(!scratch.path().join("alone").exists());
     // What was wrong can be put right.
     flags.pop();
     Server::ready(&flags).stop();
@@ -122,14 +123,55 @@ fn an_etcds_directory_is_refused_untouched_and_import_is_named() {
 }
 
 #[test]
-fn a_directory_in_use_is_refused() {
+fn what_is_inside_an_etcds_directory_is_refused_untouched_and_the_etcd_is_named() {
+    let scratch = Scratch::new();
+    let etcd = scratch.path().join("default.etcd");
+    fs::create_dir_all(etcd.join("member/snap")).unwrap();
+    fs::create_dir_all(etcd.join("member/wal")).unwrap();
+    fs::write(etcd.join("member/snap/db"), "bolt").unwrap();
+    for inner in ["member", "member/snap", "member/wal", "member/new"] {
+        let flags = member("a", &[("a", free_port())], free_port(), &etcd.join(inner));
+        let file = etcd.join("member/snap/db").display().to_string();
+        let import =
+            ["import", &file].into_iter().chain(flags.iter().map(String::as_str)).collect::<Vec<_>>();
+        for (code, said) in [refused(&flags), refused(&import)] {
+            assert_eq!(code, 1, "{said}");
+            assert!(said.contains("default.etcd, a data directory of etcd"), "{said}");
+            assert!(said.contains("kvorumd import FILE"), "{said}");
+        }
+    }
+    let count = |dir: &str| fs::read_dir(etcd.join(dir)).unwrap().count();
+    assert_eq!((count("."), count("member"), count("member/snap"), count("member/wal")), (1, 2, 1, 0));
+}
+
+/// Whoever starts the same member twice is told so, and not of its ports.
+#[test]
+fn a_directory_in_use_is_refused_before_its_ports() {
     let scratch = Scratch::new();
     let flags = alone(&scratch);
     let server = Server::ready(&flags);
     let mut others = alone(&scratch);
     others.retain(|flag| !flag.contains("initial"));
-    let (code, said) = refused(&others);
-    assert_eq!(code, 1);
-    assert!(said.contains("is in use by a running node"), "{said}");
+    for flags in [&flags, &others] {
+        let (code, said) = refused(flags);
+        assert_eq!(code, 1);
+        assert!(said.contains("alone is in use by a running node: another kvorumd runs on it"), "{said}");
+    }
     server.stop();
+}
+
+#[test]
+fn a_wrong_directory_is_the_reason_even_if_the_ports_are_taken() {
+    let scratch = Scratch::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for (wrong, reason) in
+        [("member/snap", "is a data directory of etcd"), ("importing", "did not come to its end")]
+    {
+        let data_dir = scratch.path().join(wrong.replace('/', "-"));
+        fs::create_dir_all(data_dir.join(wrong)).unwrap();
+        let (code, said) = refused(&member("a", &[("a", port)], port, &data_dir));
+        assert_eq!(code, 1);
+        assert!(said.contains(reason), "{said}");
+    }
 }

@@ -65,16 +65,22 @@ async fn hand_over(server: &Server<'_>) {
     log.info("leadership transfer starting", &fields);
     let began = Instant::now();
     let leader = transfer(server).await;
-    let fields = [
-        ("local-member-id", hex(me).into()),
-        ("new-leader-member-id", hex(leader.unwrap_or(0)).into()),
-        ("took", spell(began.elapsed()).into()),
-    ];
+    let took = spell(began.elapsed());
+    let me = ("local-member-id", hex(me).into());
     match leader {
-        Some(_) => log.info("leadership transfer finished", &fields),
-        None => log.warn("leadership transfer failed", &fields),
+        Some(leader) => {
+            let fields = [me, ("new-leader-member-id", hex(leader).into()), ("took", took.into())];
+            log.info("leadership transfer finished", &fields);
+        }
+        None => {
+            log.warn("leadership transfer failed", &[me, ("took", took.into()), ("error", NOBODY.into())])
+        }
     }
 }
+
+/// etcd's words, and what they mean.
+const NOBODY: &str = "etcdserver: request timed out, leader transfer took too long: no member took over; leaving \
+                      without handing over";
 
 /// Who leads afterwards, if that is somebody else within an election time-out.
 async fn transfer(server: &Server<'_>) -> Option<u64> {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kvorum_core::planted;
 use sha1::{Digest, Sha1};
 
 use crate::settings::{Settings, unspoken};
@@ -61,6 +62,30 @@ impl Cluster {
         Ok(Cluster { id: cluster_id(members.iter().map(|member| member.id)), me, members })
     }
 
+    /// The same members as the cluster that begins with this content. Its id is of that, too, which etcd's is not: so a
+    /// member that was imported and one that was not, or from another snapshot, refuse each other.
+    pub(crate) fn with_content(self, content: &[u8; 32]) -> Cluster {
+        if planted!("import_in_no_id") {
+            return self;
+        }
+        let ids = hash_ids(self.members.iter().map(|member| member.id));
+        Cluster { id: first_eight(ids.chain_update(content)), ..self }
+    }
+
+    /// A text of the node's, which writes ids in decimal digits, with the members' ids as etcd shows them.
+    pub(crate) fn in_hex(&self, text: &str) -> String {
+        let mut shown = String::new();
+        // Each piece is all digits, or has none.
+        for piece in text.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
+            let piece = String::from_utf8_lossy(piece);
+            match piece.parse::<u64>().ok().filter(|id| self.members.iter().any(|member| member.id == *id)) {
+                Some(id) => shown += &format!("{id:x}"),
+                None => shown += &piece,
+            }
+        }
+        shown
+    }
+
     /// Whether the members are those that `--initial-cluster` names.
     pub(crate) fn is_named_by(&self, text: &str) -> bool {
         let Ok(named) = named(text) else { return false };
@@ -86,7 +111,11 @@ fn member_id(urls: &[Url], token: &str) -> u64 {
 
 /// A cluster's id: of its first members' ids, in order.
 fn cluster_id(ids: impl Iterator<Item = u64>) -> u64 {
-    first_eight(ids.fold(Sha1::new(), |hash, id| hash.chain_update(id.to_be_bytes())))
+    first_eight(hash_ids(ids))
+}
+
+fn hash_ids(ids: impl Iterator<Item = u64>) -> Sha1 {
+    ids.fold(Sha1::new(), |hash, id| hash.chain_update(id.to_be_bytes()))
 }
 
 fn first_eight(hash: Sha1) -> u64 {
@@ -195,6 +224,26 @@ mod tests {
             [(0xa98_258a_0b7f_ce85, "c"), (0x97ac_548a_a24e_9d2f, "b"), (0xc1d9_e1dc_d87c_1d32, "a")];
         assert_eq!(members, expected);
         assert_ne!(begin(&["--name=b", list, peer]).unwrap().id, three.id, "the token is in it");
+    }
+
+    #[test]
+    fn members_ids_are_shown_as_etcd_shows_them() {
+        let alone = begin(&[]).unwrap();
+        let (id, text) = (alone.me, "its state at entry 7 differs from that of");
+        assert_eq!(alone.in_hex(&format!("{text} [{id}]é")), format!("{text} [{id:x}]é"));
+        // What is longer is no id.
+        let other = format!("1{id}");
+        assert_eq!(alone.in_hex(&other), other);
+    }
+
+    #[test]
+    fn what_was_imported_is_in_a_clusters_id() {
+        let [plain, one, same, other] = [None, Some(1), Some(1), Some(2)].map(|content| {
+            let cluster = begin(&[]).unwrap();
+            content.map_or(cluster.clone(), |byte| cluster.with_content(&[byte; 32]))
+        });
+        assert_eq!(one, same);
+        assert!(plain.id != one.id && one.id != other.id && plain.me == one.me);
     }
 
     #[test]

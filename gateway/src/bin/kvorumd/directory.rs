@@ -1,9 +1,10 @@
 //! The data directory: whose it is, and who began the cluster with it.
 //!
 //! ```text
-//! <data-dir>/member/store/    the log and the images (storage/FORMAT.md); its lock guards all of `member`
-//! <data-dir>/member/cluster   the members, written at the first start: see `roster`
-//! <data-dir>/member/importing  there while an import is under way: whoever finds it may import again, and nothing else
+//! <data-dir>/member/store/     the log and the images (storage/FORMAT.md); its lock guards all of `member`
+//! <data-dir>/member/cluster    the members, written at the first start: see `roster`
+//! <data-dir>/member/imported   if it was made from a snapshot: of which (see `imported`)
+//! <data-dir>/importing/        what becomes `member` when an import is whole: see `staging`
 //! ```
 //!
 //! What it will never know: what the log holds.
@@ -12,17 +13,25 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use kvorum::ErrorKind;
 use kvorum::storages::FileStorage;
 use kvorum_core::planted;
 
 use crate::cluster::Cluster;
+use crate::etcds;
+use crate::imported::Imported;
 use crate::roster;
+
+pub(crate) const MEMBER: &str = "member";
+pub(crate) const IMPORTING: &str = "importing";
 
 /// A data directory that is this process's alone, as long as the storage lives.
 pub(crate) struct Directory {
     pub(crate) storage: FileStorage,
     /// The cluster that it belongs to; `None` before the first start has written it down.
     pub(crate) cluster: Option<Cluster>,
+    /// What it was made from, if it was imported.
+    pub(crate) imported: Option<Imported>,
     pub(crate) place: Place,
 }
 
@@ -32,113 +41,128 @@ pub(crate) struct Place {
 }
 
 impl Directory {
-    /// Opens the data directory, making it if need be, and locks it.
+    /// Opens and locks what there is; `None`: nothing is there, and nothing was made.
+    pub(crate) fn find(data_dir: &Path) -> Result<Option<Directory>, String> {
+        etcds::refuse(data_dir)?;
+        let shown = data_dir.display();
+        if data_dir.join(IMPORTING).exists() && !planted!("start_on_half_import") {
+            return Err(format!(
+                "an import into {shown} did not come to its end, or is still under way: run 'kvorumd import' again"
+            ));
+        }
+        let member = data_dir.join(MEMBER);
+        if !member.exists() {
+            return Ok(None);
+        }
+        let storage = FileStorage::open(member.join("store")).map_err(|error| match error.kind() {
+            ErrorKind::DirectoryInUse { .. } => {
+                format!("{shown} is in use by a running node: another kvorumd runs on it")
+            }
+            _ => error.to_string(),
+        })?;
+        let place = Place::at(member);
+        let (cluster, imported) =
+            (place.read("cluster", roster::read)?, place.read("imported", Imported::read)?);
+        Ok(Some(Directory { storage, cluster, imported, place }))
+    }
+
+    /// Opens and locks the data directory, making it if need be.
     pub(crate) fn open(data_dir: &Path) -> Result<Directory, String> {
-        refuse_etcds(data_dir)?;
-        let member = data_dir.join("member");
+        if let Some(found) = Directory::find(data_dir)? {
+            return Ok(found);
+        }
+        let member = data_dir.join(MEMBER);
         make_private(&std::path::absolute(&member).map_err(|e| cannot("finding", &member, &e))?)
             .map_err(|e| cannot("making", &member, &e))?;
-        let storage = FileStorage::open(member.join("store")).map_err(|error| error.to_string())?;
-        let path = member.join("cluster");
-        let cluster = match fs::read_to_string(&path) {
-            Ok(text) => Some(roster::read(&text).map_err(|reason| format!("{}: {reason}", path.display()))?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(cannot("reading", &path, &error)),
-        };
-        Ok(Directory { storage, cluster, place: Place { member } })
+        Directory::find(data_dir)?.ok_or_else(|| format!("{} was removed", member.display()))
     }
 }
 
 impl Place {
-    /// Whether an import into this directory did not come to its end.
-    pub(crate) fn is_half_imported(&self) -> bool {
-        self.member.join("importing").exists() && !planted!("start_on_half_import")
+    pub(crate) fn at(member: PathBuf) -> Place {
+        Place { member }
     }
 
-    /// Notes durably that an import begins.
-    pub(crate) fn begin_import(&self) -> Result<(), String> {
-        let path = self.member.join("importing");
-        let write = || File::create(&path)?.sync_all().and_then(|()| sync_directory(&self.member));
-        write().map_err(|error| cannot("writing", &path, &error))
+    pub(crate) fn path(&self) -> &Path {
+        &self.member
     }
 
-    /// Notes durably that it has ended.
-    pub(crate) fn end_import(&self) -> Result<(), String> {
-        let path = self.member.join("importing");
-        let gone = fs::remove_file(&path).and_then(|()| sync_directory(&self.member));
-        gone.map_err(|error| cannot("removing", &path, &error))
-    }
-
-    /// Writes down whose directory this is, durably: it is there whole, or not at all.
+    /// Writes down whose directory this is.
     pub(crate) fn begin(&self, cluster: &Cluster) -> Result<(), String> {
-        let (path, aside) = (self.member.join("cluster"), self.member.join("cluster.tmp"));
+        self.write("cluster", &roster::write(cluster))
+    }
+
+    /// Writes down what it was made from.
+    pub(crate) fn note(&self, imported: &Imported) -> Result<(), String> {
+        self.write("imported", &imported.write())
+    }
+
+    /// Writes a file durably: it is there whole, or not at all.
+    fn write(&self, name: &str, text: &str) -> Result<(), String> {
+        let (path, aside) = (self.member.join(name), self.member.join(format!("{name}.tmp")));
         let write = || -> io::Result<()> {
             let mut file = File::create(&aside)?;
-            file.write_all(roster::write(cluster).as_bytes())?;
+            file.write_all(text.as_bytes())?;
             file.sync_all()?;
             fs::rename(&aside, &path)?;
             sync_directory(&self.member)
         };
         write().map_err(|error| cannot("writing", &path, &error))
     }
-}
 
-/// An etcd's directory is never touched, and kvorum's own files never lie beside etcd's.
-fn refuse_etcds(data_dir: &Path) -> Result<(), String> {
-    let has = |name: &str| data_dir.join(name).exists();
-    if has("member/snap") || has("member/wal") || has("proxy") {
-        return Err(format!(
-            "{} is a data directory of etcd, which kvorumd does not touch: take a snapshot of it with 'etcdctl \
-             snapshot save FILE', make a kvorum directory of that with 'kvorumd import FILE --data-dir DIR', and start \
-             kvorumd with --data-dir DIR",
-            data_dir.display()
-        ));
+    fn read<T>(&self, name: &str, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+        let path = self.member.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => read(&text).map(Some).map_err(|reason| format!("{}: {reason}", path.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(cannot("reading", &path, &error)),
+        }
     }
-    Ok(())
 }
 
-/// Makes a directory and those above it, for its owner only, and sees that their names survive a crash.
-fn make_private(path: &Path) -> io::Result<()> {
+/// Makes a directory and those above it, for its owner only, and sees that their names survive a crash. Answers which
+/// were made, the outermost first.
+pub(crate) fn make_private(path: &Path) -> io::Result<Vec<PathBuf>> {
     if path.is_dir() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    if let Some(parent) = path.parent() {
-        make_private(parent)?;
-    }
+    let mut all = path.parent().map_or(Ok(Vec::new()), make_private)?;
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     match builder.create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        made => made.and_then(|()| path.parent().map_or(Ok(()), sync_directory)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(all),
+        made => made.and_then(|()| path.parent().map_or(Ok(()), sync_directory))?,
     }
+    all.push(path.to_path_buf());
+    Ok(all)
 }
 
 #[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// Elsewhere a directory cannot be opened as a file.
 #[cfg(not(unix))]
-fn sync_directory(_path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn cannot(doing: &str, path: &Path, error: &io::Error) -> String {
+pub(crate) fn cannot(doing: &str, path: &Path, error: &io::Error) -> String {
     format!("{doing} {}: {error}", path.display())
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::cluster::Member;
     use crate::urls::Url;
 
-    struct Scratch(PathBuf);
+    pub(crate) struct Scratch(pub(crate) PathBuf);
 
     impl Scratch {
-        fn new(name: &str) -> Scratch {
+        pub(crate) fn new(name: &str) -> Scratch {
             Scratch(std::env::temp_dir().join(format!("kvorumd-{name}-{}", std::process::id())))
         }
     }
@@ -162,7 +186,7 @@ mod tests {
         assert_eq!(first.cluster, None);
         first.place.begin(&cluster).unwrap();
         let again = refused(&scratch.0.join("deep/down"));
-        assert!(again.contains("in use"), "{again}");
+        assert!(again.contains("in use by a running node: another kvorumd runs on it"), "{again}");
         drop(first);
         assert_eq!(Directory::open(&scratch.0.join("deep/down")).unwrap().cluster, Some(cluster));
         #[cfg(unix)]
@@ -174,10 +198,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_is_not_made_by_looking() {
+        let scratch = Scratch::new("looking");
+        assert!(Directory::find(&scratch.0.join("deep")).unwrap().is_none());
+        assert!(!scratch.0.exists());
+    }
+
+    #[test]
     fn a_directory_of_etcds_is_refused_untouched() {
         let scratch = Scratch::new("etcds");
         fs::create_dir_all(scratch.0.join("member/snap")).unwrap();
-        fs::write(scratch.0.join("member/snap/db"), "bolt").unwrap();
         let reason = refused(&scratch.0);
         assert!(reason.contains("kvorumd import"), "{reason}");
         let names: Vec<_> =

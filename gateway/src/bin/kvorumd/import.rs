@@ -2,7 +2,7 @@
 //!
 //! What it will never know: what is in a snapshot.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -13,28 +13,61 @@ use kvorum_core::state::State;
 use kvorum_gateway::backup::{self, Source, Trailer};
 
 use crate::cluster::Cluster;
-use crate::directory::Directory;
 use crate::flags::Given;
 use crate::flags::parse::{Fault, parse};
+use crate::imported::Imported;
 use crate::settings::Settings;
+use crate::staging::Staging;
+
+/// Why nothing was imported.
+pub(crate) enum Failure {
+    /// The command line is wrong, or asks for help.
+    Line(Fault),
+    /// What it asks for cannot be done.
+    Work(String),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        Failure::Line(fault)
+    }
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Failure {
+        Failure::Work(reason)
+    }
+}
 
 /// What the command line asks for. Answers what came of it, in a line.
-pub(crate) fn import(words: &[String]) -> Result<String, Fault> {
+pub(crate) fn import(words: &[String]) -> Result<String, Failure> {
     let (trailer, words) = trailer(words)?;
     let (file, given) = read(&words)?;
-    let wrong = Fault::Wrong;
-    let settings = Settings::of(&given).map_err(wrong)?;
-    let cluster = Cluster::begin(&settings).map_err(Fault::Wrong)?;
-    let directory = Directory::open(&settings.data_dir).map_err(Fault::Wrong)?;
-    if directory.cluster.is_some() && !directory.place.is_half_imported() {
-        return Err(Fault::Wrong(format!("{} has a member's data already", settings.data_dir.display())));
-    }
-    let Summary { revision, keys, hash } =
-        restore(Path::new(&file), trailer, directory, &cluster).map_err(Fault::Wrong)?;
-    let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let dir = settings.data_dir.display();
+    let settings = Settings::of(&given)?;
+    let cluster = Cluster::begin(&settings)?;
+    let file = Path::new(&file);
+    let source = OnDisk::open(file)?;
+    let mut staging = Staging::begin(&settings.data_dir)?;
+    let restored = backup::import(source, trailer)
+        .map_err(|error| format!("{}: {error}", file.display()))
+        .and_then(|rebuilt| {
+            let cluster = cluster.with_content(&rebuilt.hash());
+            let saved = save(rebuilt.found(cluster.id), &mut staging.storage, &cluster);
+            Ok((saved.map_err(|error| error.to_string())?, cluster))
+        });
+    let (Summary { imported, keys }, cluster) = match restored {
+        Ok(restored) => restored,
+        Err(reason) => {
+            staging.give_up();
+            return Err(Failure::Work(reason));
+        }
+    };
+    staging.finish(&cluster, &imported)?;
     Ok(format!(
-        "imported {keys} keys at revision {revision} into {dir}; content {hash}, the same on every member\n"
+        "imported {keys} keys at revision {} into {}; content {}, the same on every member\n",
+        imported.revision,
+        settings.data_dir.display(),
+        imported.content()
     ))
 }
 
@@ -69,25 +102,7 @@ fn read(words: &[String]) -> Result<(String, Given), Fault> {
     }
 }
 
-/// Fills the directory: first what is stored, as the image of the cluster's first entry, then whose it is. Whoever is
-/// killed in between finds a directory in which nothing can be done but import again.
-fn restore(
-    file: &Path,
-    trailer: Trailer,
-    directory: Directory,
-    cluster: &Cluster,
-) -> Result<Summary, String> {
-    let source = OnDisk::open(file).map_err(|error| format!("opening {}: {error}", file.display()))?;
-    let state = backup::import(source, trailer).map_err(|error| format!("{}: {error}", file.display()))?;
-    let Directory { mut storage, place, .. } = directory;
-    place.begin_import()?;
-    let saved = save(state.found(cluster.id), &mut storage, cluster);
-    let summary = saved.map_err(|error| error.to_string())?;
-    place.begin(cluster)?;
-    place.end_import()?;
-    Ok(summary)
-}
-
+/// Fills the storage: what is stored, as the image of the cluster's first entry.
 fn save(mut state: State, storage: &mut FileStorage, cluster: &Cluster) -> kvorum::Result<Summary> {
     let found = storage.recover()?;
     if found.identity.is_some() || !found.entries.is_empty() {
@@ -103,24 +118,35 @@ fn save(mut state: State, storage: &mut FileStorage, cluster: &Cluster) -> kvoru
         sink.write(&chunk)?;
     }
     sink.finish()?;
-    let sizes = state.sizes();
-    Ok(Summary { revision: state.revision(), keys: sizes.keys, hash: state.hash() })
+    let imported = Imported { content: state.hash(), revision: state.revision() };
+    Ok(Summary { imported, keys: state.sizes().keys })
 }
 
-/// What was imported.
+/// What came of it.
 struct Summary {
-    revision: i64,
+    imported: Imported,
     keys: u64,
-    /// The same on every member that imports the same file.
-    hash: [u8; 32],
 }
 
 /// A file, read in pieces.
 struct OnDisk(File);
 
 impl OnDisk {
-    fn open(path: &Path) -> io::Result<OnDisk> {
-        File::open(path).map(OnDisk)
+    /// Refuses at once what cannot be a snapshot, so that nobody looks for what is wrong in it.
+    fn open(path: &Path) -> Result<OnDisk, String> {
+        let shown = path.display();
+        let metadata = fs::metadata(path).map_err(|error| format!("opening {shown}: {error}"))?;
+        let what = "'etcdctl snapshot save FILE' writes what can be imported";
+        if metadata.is_dir() {
+            return Err(format!("{shown} is a directory, and not a file: {what}"));
+        }
+        if !metadata.is_file() {
+            return Err(format!("{shown} is not a plain file, in which an import has to go back and forth"));
+        }
+        if metadata.len() == 0 {
+            return Err(format!("{shown} is empty: {what}"));
+        }
+        File::open(path).map(OnDisk).map_err(|error| format!("opening {shown}: {error}"))
     }
 }
 

@@ -10,8 +10,11 @@ mod cluster;
 mod compaction;
 mod directory;
 mod disk;
+mod etcds;
 mod flags;
 mod import;
+mod imported;
+mod kin;
 mod log;
 mod notify;
 mod observe;
@@ -22,6 +25,7 @@ mod run;
 mod serve;
 mod settings;
 mod signals;
+mod staging;
 mod stamp;
 mod start;
 mod urls;
@@ -32,14 +36,17 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use flags::parse::{Fault, parse};
+use import::Failure;
 use log::Log;
 
 /// What Go's programs answer to a wrong command line.
 const WRONG_USAGE: u8 = 2;
 
+const HELP: &str = "kvorumd --help";
+
 fn main() -> ExitCode {
     let Ok(words) = std::env::args_os().map(|word| word.into_string()).collect::<Result<Vec<_>, _>>() else {
-        return wrong("an argument is not UTF-8");
+        return wrong("an argument is not UTF-8", HELP);
     };
     let words = words.get(1..).unwrap_or_default();
     match words.first().map(String::as_str) {
@@ -47,10 +54,16 @@ fn main() -> ExitCode {
         Some("help") => print(&usage::help()),
         Some("import") => match import::import(&words[1..]) {
             Ok(said) => print(&said),
-            Err(fault) => finish(Err(fault)),
+            Err(Failure::Line(Fault::Help)) => print(&usage::import_help()),
+            Err(Failure::Line(Fault::Wrong(reason))) => wrong(&reason, "kvorumd import --help"),
+            Err(Failure::Work(reason)) => {
+                let _ = writeln!(io::stderr(), "{reason}");
+                ExitCode::FAILURE
+            }
         },
         Some(name @ ("gateway" | "grpc-proxy")) => {
-            wrong(&format!("'{name}' is not supported by kvorumd: clients connect to the members themselves"))
+            let reason = "is not supported by kvorumd: clients connect to the members themselves";
+            wrong(&format!("'{name}' {reason}"), HELP)
         }
         _ => serve(words),
     }
@@ -58,7 +71,8 @@ fn main() -> ExitCode {
 
 fn serve(words: &[String]) -> ExitCode {
     match parse(words) {
-        Err(fault) => finish(Err(fault)),
+        Err(Fault::Help) => print(&usage::help()),
+        Err(Fault::Wrong(reason)) => wrong(&reason, HELP),
         Ok((given, _)) if given.bool("version") => print(&usage::version()),
         Ok((given, rest)) => match prepare::prepare(given, rest.first()) {
             Ok((settings, log)) => end(run::run(&settings, &log), &log),
@@ -78,22 +92,13 @@ fn end(ended: Result<(), String>, log: &Log) -> ExitCode {
     }
 }
 
-/// What a command that serves nobody comes to.
-fn finish(done: Result<(), Fault>) -> ExitCode {
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Fault::Help) => print(&usage::help()),
-        Err(Fault::Wrong(reason)) => wrong(&reason),
-    }
-}
-
 fn print(text: &str) -> ExitCode {
     // Whoever closed the pipe has read enough.
     let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }
 
-fn wrong(reason: &str) -> ExitCode {
-    let _ = writeln!(io::stderr(), "{reason}\nSee 'kvorumd --help'.");
+fn wrong(reason: &str, help: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "{reason}\nSee '{help}'.");
     ExitCode::from(WRONG_USAGE)
 }

@@ -3,12 +3,13 @@
 //!
 //! What is shorter than a heartbeat can pass unseen. What the disk does is not looked for here: see [`crate::disk`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kvorum::transports::{PeerStatus, TcpHandle};
 use kvorum::{Client, Role, Status};
 
+use crate::kin::Kin;
 use crate::log::{Field, Level, Log, Value};
 
 /// What is compared from one look to the next.
@@ -40,11 +41,12 @@ struct Line {
     fields: Vec<(&'static str, Value)>,
 }
 
-/// Looks and tells until the node has ended by itself; answers why.
-pub(crate) async fn observe(client: Client, peers: TcpHandle, every: Duration, log: Log) -> String {
+/// Looks and tells until the node has ended by itself, or it is seen that it can never serve; answers why.
+pub(crate) async fn observe(client: Client, peers: TcpHandle, every: Duration, kin: Kin, log: Log) -> String {
     let raft = log.named("raft");
     let mut ticks = tokio::time::interval(every);
     let mut before = Seen { me: client.status().node, ..Seen::default() };
+    let mut was_led = false;
     loop {
         ticks.tick().await;
         let status = client.status();
@@ -52,9 +54,16 @@ pub(crate) async fn observe(client: Client, peers: TcpHandle, every: Duration, l
         for line in changes(&before, &now) {
             line.write(if line.is_raft { &raft } else { &log });
         }
+        let foreign = now.foreign();
+        foreign.difference(&before.foreign()).for_each(|peer| kin.tell(*peer, &log));
         before = now;
         if status.raft.role == Role::Ended {
-            return status.raft.halted.unwrap_or_else(|| "its thread has ended".into());
+            let reason = status.raft.halted.unwrap_or_else(|| "its thread has ended".into());
+            return format!("the node halted itself: {}", kin.cluster.in_hex(&reason));
+        }
+        was_led |= status.raft.leader != 0;
+        if let Some(reason) = kin.hopeless(&foreign).filter(|_| !was_led) {
+            return reason;
         }
     }
 }
@@ -76,6 +85,13 @@ impl Seen {
             differing: status.raft.differing.clone(),
             peers: peers.into_iter().map(|(id, status)| (id, peer(status))).collect(),
         }
+    }
+
+    /// Peers that are there and of another cluster.
+    fn foreign(&self) -> BTreeSet<u64> {
+        let is_foreign =
+            |peer: &Peer| !peer.is_connected && peer.last_error.as_deref().is_some_and(Kin::is_foreign);
+        self.peers.iter().filter(|(_, peer)| is_foreign(peer)).map(|(id, _)| *id).collect()
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::close;
 use crate::cluster::Cluster;
+use crate::kin::Kin;
 use crate::log::Log;
 use crate::observe::observe;
 use crate::report;
@@ -23,7 +24,7 @@ use crate::urls::Url;
 enum End {
     /// It was asked to, by this signal.
     Signal(&'static str),
-    /// The node has ended by itself.
+    /// The node has ended by itself, or can never serve.
     Halted(String),
 }
 
@@ -44,9 +45,10 @@ pub(crate) fn run(settings: &Settings, log: &Log) -> Result<(), String> {
     // Before anything is begun that a signal should end well.
     let signals = runtime.block_on(async { Signals::new() });
     let signals = signals.map_err(|error| format!("listening to signals: {error}"))?;
-    let Started { node, cluster, peers, listeners, metrics, sync_times } = start(settings, log)?;
+    let Started { node, cluster, imported, peers, listeners, metrics, sync_times } = start(settings, log)?;
+    let kin = Kin { cluster: cluster.clone(), imported };
     let server = Server { settings, cluster, client: node.client(), sync_times, log };
-    let watched = observe(server.client.clone(), peers, settings.heartbeat, log.clone());
+    let watched = observe(server.client.clone(), peers, settings.heartbeat, kin, log.clone());
     let halted = runtime.spawn(watched);
     let ended = runtime.block_on(live(&server, node, (listeners, metrics), signals, halted));
     // Whoever is still connected is not waited for any longer.
@@ -71,7 +73,7 @@ async fn live(
     };
     let signal = match end {
         End::Signal(signal) => signal,
-        End::Halted(reason) => return Err(format!("the node halted itself: {reason}")),
+        End::Halted(reason) => return Err(reason),
     };
     halted.abort();
     close::at_once_at_the_next(signals, server.log.clone());

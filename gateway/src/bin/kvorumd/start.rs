@@ -1,4 +1,5 @@
-//! From settings to a running node: ports first, then the directory, then who is in the cluster, then the node.
+//! From settings to a running node: what is in the directory already, then ports, then what is to be made in the
+//! directory, then the node.
 //!
 //! What it will never know: clients. See [`serve`](mod@crate::serve).
 
@@ -15,6 +16,7 @@ use kvorum_gateway::SyncTimes;
 use crate::cluster::Cluster;
 use crate::directory::Directory;
 use crate::disk::Watched;
+use crate::imported::Imported;
 use crate::log::Log;
 use crate::settings::Settings;
 
@@ -22,6 +24,8 @@ use crate::settings::Settings;
 pub(crate) struct Started {
     pub(crate) node: Node,
     pub(crate) cluster: Cluster,
+    /// What its data was made from, if it was imported.
+    pub(crate) imported: Option<Imported>,
     /// How things stand with the peers.
     pub(crate) peers: TcpHandle,
     /// Bound, and not listened to yet: clients that come early wait.
@@ -34,6 +38,12 @@ pub(crate) struct Started {
 
 /// Starts the node.
 pub(crate) fn start(settings: &Settings, log: &Log) -> Result<Started, String> {
+    // A directory that is not this member's, or in use, is the better reason than a port that is in use with it.
+    let found = Directory::find(&settings.data_dir)?;
+    if found.is_none() {
+        // Flags that name no cluster begin no directory either.
+        Cluster::begin(settings)?;
+    }
     let peer_address = settings.listen_peer.bind_address()?;
     log.info(
         "configuring peer listeners",
@@ -49,24 +59,25 @@ pub(crate) fn start(settings: &Settings, log: &Log) -> Result<Started, String> {
     }
     let metrics = settings.metrics_addresses().into_iter().map(bind).collect::<Result<Vec<_>, _>>()?;
     let sync_times = Arc::<SyncTimes>::default();
-    let directory = Directory::open(&settings.data_dir)?;
-    if directory.place.is_half_imported() {
-        let dir = settings.data_dir.display();
-        return Err(format!("an import into {dir} did not come to its end: run 'kvorumd import' again"));
-    }
+    let directory = found.map_or_else(|| Directory::open(&settings.data_dir), Ok)?;
     let is_known = directory.cluster.is_some();
     let cluster = cluster(settings, &directory, log)?;
     let message = if is_known { "restarting local member" } else { "starting local member" };
     let ids = [("local-member-id", hex(cluster.me)), ("cluster-id", hex(cluster.id))];
     log.info(message, &ids.map(|(key, id)| (key, id.into())));
-    let Directory { storage, place, cluster: known } = directory;
+    let Directory { storage, place, cluster: known, imported } = directory;
+    if let Some(imported) = &imported {
+        let fields = [("revision", imported.revision.into()), ("content", imported.content().into())];
+        log.info("the data was imported from a snapshot", &fields);
+    }
     let storage = Watched::new(storage, log.clone(), sync_times.clone());
-    let (node, peers) = node(settings, storage, &cluster, peer_address)?;
+    let started = node(settings, storage, &cluster, peer_address);
+    let (node, peers) = started.map_err(|reason| cluster.in_hex(&reason))?;
     // Only now: a start that failed has not bound the directory to what its flags said.
     if known.is_none() {
         place.begin(&cluster)?;
     }
-    Ok(Started { node, cluster, peers, listeners, metrics, sync_times })
+    Ok(Started { node, cluster, imported, peers, listeners, metrics, sync_times })
 }
 
 /// Who is in the cluster: as the directory says; or, the first time, as the flags say.

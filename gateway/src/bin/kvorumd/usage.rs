@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::flags::{Stand, all};
+use crate::flags::{Flag, Stand, all, find};
 use crate::serve::ETCD_VERSION;
 
 const HEAD: &str = "Usage:
@@ -11,7 +11,7 @@ const HEAD: &str = "Usage:
     Serve one member of a kvorum cluster to etcd's clients. Without flags: one durable node on 127.0.0.1:2379.
 
   kvorumd import FILE [flags]
-    Make the data directory of a new member from an etcd snapshot.
+    Make the data directory of a new member from an etcd snapshot; 'kvorumd import --help' has more.
 
   kvorumd --version
     Show the version.
@@ -23,6 +23,38 @@ Flags are etcd's, and so are the environment variables (ETCD_DATA_DIR for --data
 
 ";
 
+const IMPORT_HEAD: &str = "Usage:
+
+  kvorumd import FILE [flags]
+    Make the data directory of a new member from FILE, which 'etcdctl snapshot save FILE' wrote. Every member of a
+    cluster imports the same FILE, with the flags that it will be started with. All of kvorumd's flags are taken.
+
+Flags:
+  --skip-hash-check 'false'
+    Do not look at the hash behind the snapshot: for a database that was copied out of the data directory of an etcd that
+    is stopped (member/snap/db), which has none.
+";
+
+/// The flags that say something to an import.
+const IMPORTS: &[&str] =
+    &["name", "data-dir", "initial-cluster", "initial-cluster-token", "initial-advertise-peer-urls"];
+
+/// The help of `import`.
+pub(crate) fn import_help() -> String {
+    let mut text = IMPORT_HEAD.to_string();
+    for flag in IMPORTS.iter().filter_map(|name| find(name)) {
+        if let Stand::Used(words) = flag.stand {
+            line(&mut text, flag, words);
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, flag: &Flag, words: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "  --{} '{}'\n    {words}", flag.name, flag.default);
+}
+
 /// The help.
 pub(crate) fn help() -> String {
     let mut text = HEAD.to_string();
@@ -31,7 +63,7 @@ pub(crate) fn help() -> String {
         let _ = writeln!(text, "{title}:");
         for flag in all() {
             if let Some(words) = pick(flag.stand) {
-                let _ = writeln!(text, "  --{} '{}'\n    {words}", flag.name, flag.default);
+                line(text, flag, words);
             }
         }
         text.push('\n');

@@ -1,0 +1,83 @@
+//! What `kvorumd import` refuses, with which words and codes, and that nothing is left of it.
+
+use std::fs;
+use std::process::Output;
+
+use crate::process::{Scratch, command, free_port, member};
+
+fn run(scratch: &Scratch, words: &[&str]) -> Output {
+    let flags = member("a", &[("a", free_port())], free_port(), &scratch.path().join("deep/a"));
+    let words: Vec<&str> =
+        ["import"].iter().chain(words).copied().chain(flags.iter().map(String::as_str)).collect();
+    command(&words).output().unwrap()
+}
+
+#[test]
+fn what_is_no_snapshot_is_refused_for_what_it_is() {
+    let scratch = Scratch::new();
+    let [empty, text] = ["empty", "text"].map(|name| scratch.path().join(name).display().to_string());
+    fs::write(&empty, "").unwrap();
+    fs::write(&text, "text").unwrap();
+    let directory = scratch.path().display().to_string();
+    for (file, reason, hints_at_hash) in [
+        (directory.as_str(), "is a directory", false),
+        (&empty, "is empty", false),
+        ("/dev/null", "is not a plain file", false),
+        ("/nothing", "opening /nothing: No such file", false),
+        (&text, "snapshot missing hash", true),
+    ] {
+        let output = run(&scratch, &[file]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.starts_with(file) && said.contains(reason) || said.starts_with(reason), "{said}");
+        assert_eq!(said.contains("--skip-hash-check"), hints_at_hash, "{said}");
+        assert!(!said.contains("See '") && said.lines().count() == 1, "{said}");
+        assert!(!scratch.path().join("deep").exists(), "nothing is left");
+    }
+    fs::create_dir(scratch.path().join("deep")).unwrap();
+    assert_eq!(run(&scratch, &[&text]).status.code(), Some(1));
+    assert_eq!(fs::read_dir(scratch.path().join("deep")).unwrap().count(), 0, "what was there is left alone");
+}
+
+#[test]
+fn a_wrong_command_line_is_told_with_where_to_look() {
+    let scratch = Scratch::new();
+    for (words, reason) in [
+        (&[][..], "import needs the FILE"),
+        (&["file", "--nosuch"], "flag provided but not defined: -nosuch"),
+        (&["file", "--skip-hash-check=maybe"], "invalid boolean value"),
+    ] {
+        let output = run(&scratch, words);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.starts_with(reason) && said.ends_with("See 'kvorumd import --help'.\n"), "{said}");
+    }
+}
+
+#[test]
+fn its_help_has_its_flags() {
+    for words in [&["import", "--help"][..], &["import", "-h"], &["import", "file", "--help"]] {
+        let output = command(words).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        for flag in ["skip-hash-check", "data-dir", "name", "initial-cluster", "initial-advertise-peer-urls"]
+        {
+            assert!(said.contains(&format!("\n  --{flag} '")), "{flag}: {said}");
+        }
+        assert!(!said.contains("--listen-client-urls"), "{said}");
+    }
+}
+
+/// What somebody keeps there is never removed, nor imported over.
+#[test]
+fn a_member_that_never_came_to_run_is_not_imported_over() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.path().join("deep/a/member/store")).unwrap();
+    let file = scratch.path().join("file");
+    fs::write(&file, "file").unwrap();
+    let output = run(&scratch, &[file.to_str().unwrap()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("deep/a/member is there already"), "{said}");
+    assert_eq!(fs::read_dir(scratch.path().join("deep/a")).unwrap().count(), 1);
+}
