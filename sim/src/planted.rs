@@ -995,7 +995,40 @@ pub const PLANTS: &[Plant] = &[
         does: "Where an import did not come to its end, a server starts with nothing in it.",
         file: "gateway/src/bin/kvorumd/directory.rs",
         expected: Expected::Test {
-            target: "gateway_snapshot::a_damaged_snapshot_is_refused_and_leaves_nothing_behind",
+            target: "gateway_kvorumd::refusals::a_wrong_directory_is_the_reason_even_if_the_ports_are_taken",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "import_in_place",
+        twin: "kvorumd import",
+        does: "An import fills the member's directory itself, and killed leaves what a server starts on.",
+        file: "gateway/src/bin/kvorumd/staging.rs",
+        expected: Expected::Test {
+            target: "gateway_snapshot::killed::an_import_that_is_killed_is_not_started_on_and_can_be_run_again",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "import_in_no_id",
+        twin: "kvorumd import",
+        does: "A cluster's id says nothing of what was imported: members with and without it talk to each other.",
+        file: "gateway/src/bin/kvorumd/cluster.rs",
+        expected: Expected::Test {
+            target: "gateway_snapshot::some::a_member_that_alone_was_imported_says_so_and_ends",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "etcds_inner_directory",
+        twin: "kvorumd leaves etcd's files alone",
+        does: "What lies inside an etcd's data directory is taken for a directory of kvorum's.",
+        file: "gateway/src/bin/kvorumd/etcds.rs",
+        expected: Expected::Test {
+            target: "kvorumd::etcds::tests::every_level_of_an_etcds_directory_is_refused_and_the_etcd_named",
             because: NO_GATEWAY,
         },
         class: Class::A,
