@@ -8,6 +8,9 @@
 //! RUSTFLAGS='--cfg planted="name"' cargo test -p kvorum-sim
 //! ```
 //!
+//! A new one is one line in the product, `planted!("name")`, and one row here, beside its neighbours;
+//! `sim/tests/planted.rs` sees to it that neither is without the other, and `sim/FOUND.md` has their number.
+//!
 //! Names like P9 are rows of SIMULATION.md's table; letters with a number (E2, W4, …) are promises there.
 //!
 //! Not planted: P6 and an entry apart from the hard state written along with it (both lie in one group, whole
@@ -16,6 +19,8 @@
 //! revisions keeps the compaction's own, so that the newest key is never older than it. A watch of the future
 //! is kept from the past in three places; an expiry by whoever does not lead, in two (raft forwards its
 //! proposal, the guard drops what it forwards).
+
+pub mod program;
 
 use crate::violation::Checker;
 
@@ -44,8 +49,9 @@ pub enum Expected {
     Checkers(&'static [Checker]),
     /// A test that plays it, because made-up runs cannot show it.
     Test {
-        /// Which: `core`, `storage` or `sim` and the path of one of its unit tests, `storage_rot` and a test in
-        /// `storage/tests/rot.rs`, or a file in `sim/tests` and the test in it.
+        /// Which: `core`, `storage`, `sim`, `gateway` or `kvorumd` (the server) and the path of one of its unit
+        /// tests; `storage_rot` and a test in `storage/tests/rot.rs`, and so on for `storage_…` and `gateway_…`; or
+        /// a file in `sim/tests` and the test in it.
         target: &'static str,
         /// Why no run shows it.
         because: &'static str,
@@ -90,6 +96,9 @@ impl Class {
 pub fn plant(name: &str) -> Option<&'static Plant> {
     PLANTS.iter().find(|plant| plant.name == name)
 }
+
+/// Why no run shows what goes wrong in the gateway or in its server.
+const NO_GATEWAY: &str = "made-up runs have clients and nodes, and no gateway between them";
 
 /// All of them, floor by floor from below.
 pub const PLANTS: &[Plant] = &[
@@ -957,5 +966,236 @@ pub const PLANTS: &[Plant] = &[
             because: "an observer that is behind shows leaders in order all the same",
         },
         class: Class::B,
+    },
+    Plant {
+        name: "snapshot_without_deletions",
+        twin: "etcd's snapshots",
+        does: "A snapshot leaves the deletions out: what was deleted is in it, and revisions have holes.",
+        file: "gateway/src/backup/file.rs",
+        expected: Expected::Test {
+            target: "gateway_snapshot::three_members_import_what_one_saved",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "import_any_hash",
+        twin: "etcdutl's check of the hash",
+        does: "A damaged snapshot is imported: the hash behind it is not looked at.",
+        file: "gateway/src/backup/import.rs",
+        expected: Expected::Test {
+            target: "gateway_snapshot::a_damaged_snapshot_is_refused_and_leaves_nothing_behind",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "start_on_half_import",
+        twin: "kvorumd import",
+        does: "Where an import did not come to its end, a server starts with nothing in it.",
+        file: "gateway/src/bin/kvorumd/directory.rs",
+        expected: Expected::Test {
+            target: "gateway_kvorumd::refusals::a_wrong_directory_is_the_reason_even_if_the_ports_are_taken",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "import_in_place",
+        twin: "kvorumd import",
+        does: "An import fills the member's directory itself, and killed leaves what a server starts on.",
+        file: "gateway/src/bin/kvorumd/staging.rs",
+        expected: Expected::Test {
+            target: "gateway_snapshot::killed::an_import_that_is_killed_is_not_started_on_and_can_be_run_again",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "import_in_no_id",
+        twin: "kvorumd import",
+        does: "A cluster's id says nothing of what was imported: members with and without it talk to each other.",
+        file: "gateway/src/bin/kvorumd/cluster.rs",
+        expected: Expected::Test {
+            target: "gateway_snapshot::some::a_member_that_alone_was_imported_says_so_and_ends",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "etcds_inner_directory",
+        twin: "kvorumd leaves etcd's files alone",
+        does: "What lies inside an etcd's data directory is taken for a directory of kvorum's.",
+        file: "gateway/src/bin/kvorumd/etcds.rs",
+        expected: Expected::Test {
+            target: "kvorumd::etcds::tests::every_level_of_an_etcds_directory_is_refused_and_the_etcd_named",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "stalled_snapshot_is_kept",
+        twin: "DIFFERENCES.md: snapshots that nobody reads",
+        does: "A snapshot that nobody reads holds what compactions free, for ever.",
+        file: "gateway/src/taken.rs",
+        expected: Expected::Test {
+            target: "gateway_snapshot::stalled::a_client_that_stands_still_is_let_go_of",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "members_are_not_listened_to",
+        twin: "etcd's member list",
+        does: "Members are listed as the options have them, whatever they have said of themselves.",
+        file: "gateway/src/cluster.rs",
+        expected: Expected::Test {
+            target: "gateway_services::whoever_is_asked_for_members_knows_what_each_has_said_of_itself",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "ready_without_a_leader",
+        twin: "etcd's /readyz",
+        does: "A member without a leader says that it is ready.",
+        file: "gateway/src/health.rs",
+        expected: Expected::Test {
+            target: "gateway_web::health::without_a_leader_a_member_is_live_but_not_ready",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "health_overlooks_alarms",
+        twin: "etcd's /health",
+        does: "A cluster that has no space left says that it is well.",
+        file: "gateway/src/web/health.rs",
+        expected: Expected::Test {
+            target: "gateway_web::odd::odd_requests_get_etcds_answers",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "given_up_calls_uncounted",
+        twin: "etcd's grpc_server_handled_total",
+        does: "A call that its client gives up never ends, as far as the metrics know.",
+        file: "gateway/src/metrics/rpc.rs",
+        expected: Expected::Test {
+            target: "gateway_web::metrics::a_call_that_its_client_gives_up_is_counted_as_canceled",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "metrics_port_serves_all",
+        twin: "etcd's --listen-metrics-urls",
+        does: "Whoever reaches the port for metrics can read and write keys.",
+        file: "gateway/src/door.rs",
+        expected: Expected::Test {
+            target: "gateway_web::metrics::a_listener_for_metrics_answers_nothing_else",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_last_one_wins",
+        twin: "etcd's JSON",
+        does: "A field may stand in a request twice, and the last one counts.",
+        file: "gateway/src/web/json/read.rs",
+        expected: Expected::Test {
+            target: "gateway_web::odd::odd_requests_get_etcds_answers",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_null_is_a_value",
+        twin: "etcd's JSON",
+        does: "A field that is null is refused, where it should be as if it were not there.",
+        file: "gateway/src/web/json/read.rs",
+        expected: Expected::Test {
+            target: "gateway_web::odd::odd_requests_get_etcds_answers",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_forgets_the_rest",
+        twin: "etcd's streams in JSON",
+        does: "Requests that come in one piece with the first one of their stream are forgotten.",
+        file: "gateway/src/web/body.rs",
+        expected: Expected::Test {
+            target: "gateway_web::watch::watches_say_what_etcd_says",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_timeout_ignored",
+        twin: "etcd's grpc-timeout",
+        does: "A request in JSON is done however little time its client gave it.",
+        file: "gateway/src/web/routes.rs",
+        expected: Expected::Test {
+            target: "gateway_web::odd::odd_requests_get_etcds_answers",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_body_without_bound",
+        twin: "etcd's --max-request-bytes",
+        does: "A request in JSON is held however large it is.",
+        file: "gateway/src/web/body.rs",
+        expected: Expected::Test {
+            target: "gateway_web::limits::more_than_a_request_may_be_is_refused_before_it_is_all_there",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_bodies_uncounted",
+        twin: "Connections::body_bytes",
+        does: "What all requests in JSON hold together has no limit.",
+        file: "gateway/src/web/body.rs",
+        expected: Expected::Test {
+            target: "gateway_web::limits::half_bodies_of_many_take_no_more_than_their_room",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_body_without_clock",
+        twin: "Connections::header_timeout",
+        does: "A request in JSON may take for ever to come.",
+        file: "gateway/src/web/ask.rs",
+        expected: Expected::Test {
+            target: "gateway_web::limits::a_body_that_trickles_is_cut",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_rest_not_read",
+        twin: "etcd reads what it refuses",
+        does: "What is refused early is cut off before its client, which is still writing, looks for the answer.",
+        file: "gateway/src/web/rest.rs",
+        expected: Expected::Test {
+            target: "gateway_web::rest::whoever_writes_all_of_it_first_gets_the_answer",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_rest_without_bound",
+        twin: "DIFFERENCES.md: a body that is refused",
+        does: "The rest of what was refused is read for ever.",
+        file: "gateway/src/web/rest.rs",
+        expected: Expected::Test {
+            target: "gateway_web::rest::whoever_never_comes_to_an_end_is_cut",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
     },
 ];

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use kvorum_sim::planted::program::{Part, Program, split};
 use kvorum_sim::planted::{Expected, PLANTS, plant};
 
 fn root() -> PathBuf {
@@ -23,7 +24,7 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
 /// Where each plant stands, by its name.
 fn in_the_code() -> BTreeMap<String, BTreeSet<String>> {
     let mut files = Vec::new();
-    for part in ["core/src", "storage/src", "transport/src", "src"] {
+    for part in ["core/src", "storage/src", "transport/src", "src", "gateway/src"] {
         sources(&root().join(part), &mut files);
     }
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -51,20 +52,33 @@ fn every_plant_has_its_row_and_every_row_its_plant() {
     }
 }
 
+/// The files in which a test with this path may be: the one that its modules name, where it is in a folder of tests.
+fn files_of(program: &str, test: &str) -> Vec<PathBuf> {
+    let (program, mut files) = (Program::named(program), Vec::new());
+    let folder = root().join(program.folder);
+    match program.part {
+        Part::Library => sources(&folder.join("src"), &mut files),
+        Part::Binary(name) => sources(&folder.join("src/bin").join(name), &mut files),
+        Part::Tests(name) => {
+            let modules: Vec<&str> = test.split("::").collect();
+            let inside = match &modules[..modules.len() - 1] {
+                [] => "main".into(),
+                modules => modules.join("/"),
+            };
+            let alone = folder.join(format!("tests/{name}.rs"));
+            let among = folder.join(format!("tests/{name}/{inside}.rs"));
+            files.push(if alone.exists() { alone } else { among });
+        }
+    }
+    files
+}
+
 /// Whether a function of that name is there: whether it fails with the bug is for the command to see.
 fn is_a_test(program: &str, test: &str) -> bool {
-    let mut files = Vec::new();
-    match program {
-        "core" | "storage" => sources(&root().join(program).join("src"), &mut files),
-        "sim" => sources(&root().join("sim/src"), &mut files),
-        "storage_rot" => files.push(root().join("storage/tests/rot.rs")),
-        file if root().join(format!("sim/tests/{file}.rs")).exists() => {
-            files.push(root().join(format!("sim/tests/{file}.rs")));
-        }
-        folder => sources(&root().join("sim/tests").join(folder), &mut files),
-    }
-    let head = format!("fn {test}(");
-    files.iter().any(|path| std::fs::read_to_string(path).expect("text").contains(&head))
+    let name = test.rsplit("::").next().unwrap_or_default();
+    let head = format!("fn {name}(");
+    let has_it = |path: &PathBuf| std::fs::read_to_string(path).is_ok_and(|text| text.contains(&head));
+    files_of(program, test).iter().any(has_it)
 }
 
 #[test]
@@ -76,11 +90,17 @@ fn names_are_given_once_and_somebody_is_to_find_each() {
             Expected::Checkers(checkers) => assert!(!checkers.is_empty(), "{}", plant.name),
             Expected::Test { target, because } => {
                 assert!(!because.is_empty(), "{}", plant.name);
-                let (program, path) = target.split_once("::").expect("a program and a test's path");
-                let test = path.rsplit("::").next().unwrap_or_default();
+                let (program, test) = split(target);
                 assert!(is_a_test(program, test), "{}: there is no test {target}", plant.name);
             }
         }
         assert!(plant.does.ends_with('.') && !plant.twin.is_empty(), "{}", plant.name);
     }
+}
+
+#[test]
+fn the_page_of_what_was_found_says_how_many_there_are() {
+    let page = std::fs::read_to_string(root().join("sim/FOUND.md")).expect("text");
+    let said = format!("\n{} bugs are planted", PLANTS.len());
+    assert!(page.contains(&said), "sim/FOUND.md does not say that there are {}", PLANTS.len());
 }

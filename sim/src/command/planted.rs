@@ -18,7 +18,7 @@ const HELP: &str = "\
 Switches on one planted bug after the other, in a build of its own that has all of them, and demands that the
 rehearsal finds it: within so many seeds, and by the checker that guards the promise it breaks. Where no seed
 can show it, a test that plays it must fail. Ends with 1 if one is not found, or by another checker, or if
-the seed that shows it fails without the bug, too.
+the seed that shows it fails without the bug, too. Builds no more than what is asked for needs.
 
 Usage: kvorum-sim planted [NAME…] [OPTIONS]
 

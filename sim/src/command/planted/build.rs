@@ -11,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Instant;
 
+use kvorum_sim::planted::program::{Program, split};
+
 use super::Stop;
 
 /// The environment variable that switches a bug on.
@@ -77,7 +79,7 @@ impl Workshop {
     }
 
     /// What cargo says to these words, if all is well.
-    fn cargo(&self, words: &[&str]) -> Result<String, Stop> {
+    fn cargo(&self, words: &[String]) -> Result<String, Stop> {
         // What `cargo run` sets describes its own build.
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(root()).args(words).args(["--profile", &self.profile]);
@@ -93,15 +95,16 @@ impl Workshop {
 
     /// Builds this command.
     pub(super) fn build_command(&self) -> Result<(), Stop> {
-        self.cargo(&["build", "-p", "kvorum-sim", "--bin", "kvorum-sim"]).map(|_| ())
+        self.cargo(&["build", "-p", "kvorum-sim", "--bin", "kvorum-sim"].map(Into::into)).map(|_| ())
     }
 
-    /// Builds the programs in which these tests are.
+    /// Builds the programs in which these tests are, one by one: what nobody asks for is not built. Where a test
+    /// starts a command of its own package, cargo builds that along with it, bugs and all.
     pub(super) fn build_tests(&mut self, tests: &[&str]) -> Result<(), Stop> {
         let programs: BTreeSet<&str> = tests.iter().map(|test| split(test).0).collect();
         for program in programs {
-            let mut words = vec!["test", "--no-run", "--message-format", "json"];
-            words.extend(words_for(program));
+            let mut words = ["test", "--no-run", "--message-format", "json"].map(String::from).to_vec();
+            words.extend(Program::named(program).words());
             let said = self.cargo(&words)?;
             let built = said.lines().rev().find_map(executable_in);
             let path = built.ok_or_else(|| Stop::trouble(format!("cargo built no tests for `{program}`")))?;
@@ -158,7 +161,7 @@ impl Workshop {
     fn run_test_once(&self, plant: &str, test: &str, until: Instant) -> Result<Found, Stop> {
         let (program, name) = split(test);
         let words = ["--exact", name].map(String::from);
-        let mut child = self.start(&self.tests[program], folder(program), plant, &words)?;
+        let mut child = self.start(&self.tests[program], Program::named(program).folder, plant, &words)?;
         let lines = lines_of(&mut child);
         let mut ran = false;
         let is_over = loop {
@@ -178,32 +181,6 @@ impl Workshop {
             (true, true) if status.success() => Found::TestPassed,
             (true, true) => Found::TestFailed,
         })
-    }
-}
-
-/// The program and the test's own name in `<program>::<name>`.
-fn split(test: &str) -> (&str, &str) {
-    test.split_once("::").unwrap_or((test, ""))
-}
-
-/// Cargo's words for a program: `core`, `storage` and `sim` are those packages' own unit tests, `storage_rot` is
-/// storage/tests/rot.rs, and anything else is a file in sim/tests.
-fn words_for(program: &str) -> Vec<&str> {
-    match program {
-        "core" => vec!["-p", "kvorum-core", "--lib"],
-        "storage" => vec!["-p", "kvorum-storage", "--lib"],
-        "sim" => vec!["-p", "kvorum-sim", "--lib"],
-        "storage_rot" => vec!["-p", "kvorum-storage", "--test", "rot"],
-        file => vec!["-p", "kvorum-sim", "--test", file],
-    }
-}
-
-/// The folder of the package that a program belongs to.
-fn folder(program: &str) -> &str {
-    match program {
-        "core" | "storage" => program,
-        "storage_rot" => "storage",
-        _ => "sim",
     }
 }
 
@@ -275,10 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_are_named_by_program_and_path() {
-        assert_eq!(split("core::node::tests::a"), ("core", "node::tests::a"));
-        assert_eq!(words_for("sync"), ["-p", "kvorum-sim", "--test", "sync"]);
-        assert_eq!(words_for("core"), ["-p", "kvorum-core", "--lib"]);
+    fn cargo_says_where_a_program_with_tests_is() {
         let line = r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"x","doc":false,"test":true},"profile":{"test":true},"executable":"/t/x-1","fresh":true}"#;
         assert_eq!(executable_in(line), Some("/t/x-1"));
         assert_eq!(executable_in(r#"{"reason":"build-finished","success":true}"#), None);
