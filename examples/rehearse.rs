@@ -8,7 +8,7 @@
 //!
 //! Look for: the first half finds the seed in which that happens, names the promise that broke, leaves out
 //! everything that it does not take, and draws the rest as a page, `target/rehearse.html`. In the second half
-//! the ledger checks the lock's fencing token, and a hundred seeds find nothing.
+//! the ledger checks the lock's fencing token: the same seeds, that one among them, and a hundred more find nothing.
 //!
 //!     cargo run --release --example rehearse
 //!     cargo run --release --example rehearse -- --seed 12            one seed again, with the mistake
@@ -24,7 +24,8 @@ use kvorum::{Client, Config, Lease, lock};
 use kvorum_sim::{App, NodeId, Run, RunOptions, Scene, Swarm, Task, Violation, World, report, seeds, shrink};
 
 const MISTAKEN: u64 = 2_000;
-const RIGHT: u64 = 100;
+const MORE: u64 = 100;
+const USAGE: &str = "usage: rehearse [--seed S [--right]]";
 
 /// Whether the ledger looks at the token that comes with a write.
 #[derive(Clone, Copy, PartialEq)]
@@ -208,10 +209,14 @@ fn rehearse(seed: u64, uses_token: UsesToken, options: &RunOptions) -> Run {
 
 fn main() -> std::io::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        println!("{USAGE}");
+        return Ok(());
+    }
     let options = RunOptions { duration: Duration::from_secs(20), ..RunOptions::default() };
     let is_right = args.iter().any(|arg| arg == "--right");
     if let Some(at) = args.iter().position(|arg| arg == "--seed") {
-        let seed = args.get(at + 1).and_then(|seed| seed.parse().ok()).expect("usage: --seed S [--right]");
+        let seed = args.get(at + 1).and_then(|seed| seed.parse().ok()).expect(USAGE);
         let uses_token = if is_right { UsesToken::Yes } else { UsesToken::No };
         return tell(
             &rehearse(seed, uses_token, &RunOptions { timeline: true, ..options.clone() }),
@@ -232,10 +237,11 @@ fn main() -> std::io::Result<()> {
     least.kept(&run).iter().for_each(|fault| println!("  {fault}"));
     tell(&again(&RunOptions { timeline: true, ..least.options.clone() }), &least.options)?;
 
-    println!("\nA ledger that checks the token: {RIGHT} seeds.\n");
+    let right = run.seed + 1 + MORE;
+    println!("\nA ledger that checks the token: {right} seeds, those of before and {MORE} more.\n");
     let since = Instant::now();
-    let found = seeds(0..RIGHT, |seed| rehearse(seed, UsesToken::Yes, &options));
-    let (counts, per_second) = (&found.counts, RIGHT as f64 / since.elapsed().as_secs_f64());
+    let found = seeds(0..right, |seed| rehearse(seed, UsesToken::Yes, &options));
+    let (counts, per_second) = (&found.counts, right as f64 / since.elapsed().as_secs_f64());
     println!("{found}, at {per_second:.0} seeds a second.");
     for name in ["jobs acknowledged", "jobs done", "refused by the ledger"] {
         println!("  {:>6} {name}", counts.get(name).unwrap_or(&0));

@@ -224,6 +224,22 @@ fn request_too_large() {
 }
 
 #[test]
+fn published_too_large() {
+    let node = Node::builder().tune(|config| config.limits.request_bytes = 1000).start().unwrap();
+    let store = node.client();
+    let long = "x".repeat(2000);
+    store.publish(&long, [""]).wait().unwrap();
+    let longer = "x".repeat(64 << 10);
+    assert!(matches!(
+        refused(store.publish("a", [longer]).wait()),
+        ErrorKind::TooLarge { limit: 65_536, .. }
+    ));
+    assert_eq!(store.published_local()[0].name, long);
+    store.publish("", Vec::<String>::new()).wait().unwrap();
+    assert_eq!(store.published_local()[0].name, "");
+}
+
+#[test]
 fn revision_in_the_future() {
     let store = store();
     store.put("k", "v").wait().unwrap();

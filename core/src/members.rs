@@ -6,7 +6,13 @@ use crate::reply::Answer;
 
 impl Client {
     /// Says to all members what this one is called and where clients reach it, in place of what it said before.
-    /// It is written to the log, so that members that are down now learn it, too.
+    /// It is written to the log, so that members that are down now learn it, too. Nothing of it is looked at: an empty
+    /// name is one. (`kvorumd` and the gateway do this at their start.)
+    ///
+    /// # Errors
+    ///
+    /// See [`Client`]; [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) for more than 64 KiB, whatever the limits on
+    /// requests are.
     ///
     /// ```
     /// # fn publish(client: &kvorum_core::Client) -> Result<(), kvorum_core::Error> {

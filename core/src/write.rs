@@ -5,12 +5,16 @@ use prost::Message as _;
 
 use crate::check::check;
 use crate::command::{Command, Op, Origin, SessionTag};
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::error::{ErrorKind, Result};
 
 /// Room for the origin, which the node appends: three varints with their tags, and the tag and length of
 /// the message around them.
 const ORIGIN_ROOM: usize = 40;
+
+/// How long a member's word about itself may be, encoded, in bytes. The limits on clients do not hold for it: none of
+/// them, and no member that was given others, may keep a member from being known.
+const ATTRIBUTES_BYTES: usize = 64 << 10;
 
 /// A mutation, ready to be proposed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +37,7 @@ impl Write {
         }
         let command = Command { origin: None, session, op: Some(op) };
         let size = command.encoded_len();
-        let limit = config.limits.request_bytes;
+        let limit = longest(command.op.as_ref(), &config.limits);
         if size > limit {
             return Err(ErrorKind::TooLarge { size, limit }.into());
         }
@@ -55,9 +59,18 @@ impl Write {
     }
 }
 
+/// How long a command may be, without its origin, in bytes.
+pub(crate) fn longest(op: Option<&Op>, limits: &Limits) -> usize {
+    match op {
+        Some(Op::MemberAttributes(_)) => ATTRIBUTES_BYTES,
+        _ => limits.request_bytes,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::MemberAttributes;
     use crate::request::PutRequest;
 
     #[test]
@@ -78,5 +91,18 @@ mod tests {
         let op = Op::Put(PutRequest { key: "k".into(), value, ..PutRequest::default() });
         let refused = Write::new(op, None, &Config::new(1, [1])).unwrap_err();
         assert!(matches!(refused.kind(), ErrorKind::TooLarge { size, .. } if *size > 2 << 20));
+    }
+
+    #[test]
+    fn what_a_member_says_of_itself_has_a_limit_of_its_own() {
+        let mut config = Config::new(1, [1]);
+        config.limits.request_bytes = 10;
+        let says = |url: usize| {
+            let client_urls = vec!["x".repeat(url)];
+            Op::MemberAttributes(MemberAttributes { node: 1, name: "a name".into(), client_urls })
+        };
+        Write::new(says(1000), None, &config).unwrap();
+        let refused = Write::new(says(64 << 10), None, &config).unwrap_err();
+        assert!(matches!(refused.kind(), ErrorKind::TooLarge { limit: 65536, .. }), "{refused}");
     }
 }

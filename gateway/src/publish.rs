@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvorum_core::{Client, Result};
+use kvorum_core::{Client, ErrorKind, Result};
 
 use crate::gateway::Gateway;
 
@@ -15,7 +15,7 @@ const BREATH: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 ///
-/// See [`Client`].
+/// See [`Client::publish`].
 pub async fn publish(client: &Client, name: &str, client_urls: &[String]) -> Result<()> {
     // Only after it has caught up does this node know what was last said in its name.
     client.get([0]).await?;
@@ -32,7 +32,11 @@ impl Gateway {
     pub(crate) async fn publish(self: Arc<Gateway>) {
         let me = self.me();
         let told = async {
-            while publish(&self.client, &me.name, &me.client_urls).await.is_err() {
+            while let Err(error) = publish(&self.client, &me.name, &me.client_urls).await {
+                if matches!(error.kind(), ErrorKind::TooLarge { .. }) {
+                    // It will be no shorter: the options' list is then all that clients are told.
+                    return;
+                }
                 tokio::time::sleep(BREATH).await;
             }
         };

@@ -150,6 +150,7 @@ impl World {
         let envelope = &transfer.envelope;
         let index = image_index(envelope);
         let (to, node, epoch) = (envelope.to, envelope.from, transfer.from_epoch);
+        self.images_told_by = self.images_told_by.max(self.now() + after);
         self.after(after, Event::ImageSent { node, epoch, to, index, stored });
     }
 }

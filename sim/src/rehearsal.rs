@@ -317,8 +317,9 @@ impl<A: App + 'static> Performance<A> {
 
     fn come_to_rest(&mut self) -> Result<(), Violation> {
         let scene = self.world.scene().clone();
-        // What a clogged link holds back still comes when it would have; a leader waits for it as for an answer.
-        let held = self.world.net.held_until();
+        // What a clogged link holds back still comes when it would have, and a sender of whose image no word came back
+        // still waits as long as it would have: a leader sends nothing else to that member meanwhile.
+        let held = self.world.net.held_until().max(self.world.images_told_by);
         self.faults.stop(&mut self.world);
         self.note_strikes();
         self.start_new_services();
@@ -377,8 +378,12 @@ impl<A: App + 'static> Performance<A> {
         Err(Violation::new(Checker::Durability, promised, seen).on(*node))
     }
 
+    /// Whether all agree, and none has yet to hear what its disk or the others have told it: before that, it may well
+    /// look sound and be about to halt over a write that failed while the faults lasted.
     fn agrees(&self) -> bool {
-        agree(&self.world, &self.living())
+        let living = self.living();
+        let has_heard_all = |node: &NodeId| self.world.backlog(*node).is_none_or(|backlog| backlog == (0, 0));
+        living.iter().all(has_heard_all) && agree(&self.world, &living)
     }
 
     fn use_node(&mut self, node: NodeId) -> Result<(), Violation> {
@@ -398,8 +403,10 @@ impl<A: App + 'static> Performance<A> {
         })?;
         match got.into_inner() {
             Some(Ok(_)) => Ok(()),
-            Some(Err(error)) => Err(wrong(format!("it refuses a read: {error}"))),
-            None => Err(wrong(format!("it does not answer a read within {limit:?}"))),
+            Some(Err(error)) => Err(wrong(format!("it refuses a read: {error}; {}", describe(&self.world)))),
+            None => {
+                Err(wrong(format!("it does not answer a read within {limit:?}; {}", describe(&self.world))))
+            }
         }
     }
 

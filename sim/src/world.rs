@@ -83,6 +83,8 @@ pub struct World {
     pub(crate) transfers: BTreeMap<u64, Transfer>,
     transfer_count: u64,
     pub(crate) images_taken: u64,
+    /// When the last of the senders hears what became of its image, of those whose end is decided.
+    pub(crate) images_told_by: Time,
     pub(crate) judge: Judge,
     pub(crate) scene: Scene,
     tasks: Tasks,
@@ -114,6 +116,7 @@ impl World {
             net: Net::new(rng),
             transfers: BTreeMap::new(),
             transfer_count: 0,
+            images_told_by: Time::ZERO,
             images_taken: 0,
             judge: Judge::new(0, 0),
             scene: Scene::new(rng),

@@ -9,13 +9,17 @@ use raft::eraftpb::{Entry, Message, MessageType};
 
 use super::{Node, Token};
 use crate::command::{Command, Op, Origin};
+use crate::config::Limits;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Incarnation, NodeId};
 use crate::transport::{Body, Forward, ForwardedCommand, Refused};
-use crate::write::Write;
+use crate::write::{Write, longest};
 
 /// Requests that a node numbers itself, beside its clients': what it proposes of its own accord.
 pub(super) const OWN_REQUESTS: u64 = 1 << 63;
+
+/// What a command's origin and session may add to the length that was checked, in bytes.
+const ROOM: usize = 256;
 
 /// Bytes of commands in one message to the leader.
 const FORWARD_BYTES: usize = 1 << 20;
@@ -191,9 +195,7 @@ impl Node {
             // One always fits, lest a large one never do.
             let has_room = size <= room || (self.applied.uncommitted() == 0 && commands.is_empty());
             let origin = Origin { node: from, incarnation, request };
-            let may_propose = has_room
-                && command.len() <= self.config.limits.request_bytes + 256
-                && is_fair(origin, &command);
+            let may_propose = has_room && is_fair(origin, &command, &self.config.limits);
             room = room.saturating_sub(size);
             if may_propose {
                 commands.push((request, command));
@@ -262,9 +264,9 @@ impl Node {
 }
 
 /// Whether a forwarded command is what a client may ask, in its sender's own name.
-fn is_fair(origin: Origin, command: &Bytes) -> bool {
+fn is_fair(origin: Origin, command: &Bytes, limits: &Limits) -> bool {
     let Ok(decoded) = Command::decode(command.clone()) else { return false };
-    let is_clients = match decoded.op {
+    let is_clients = match &decoded.op {
         Some(
             Op::Put(_)
             | Op::DeleteRange(_)
@@ -282,7 +284,8 @@ fn is_fair(origin: Origin, command: &Bytes) -> bool {
             false
         }
     };
-    is_clients && decoded.origin == Some(origin)
+    let has_length = command.len() <= longest(decoded.op.as_ref(), limits) + ROOM;
+    is_clients && has_length && decoded.origin == Some(origin)
 }
 
 /// Whether a command may come again: its session knows whether it happened, and what it was answered. A member whose log
@@ -304,7 +307,7 @@ mod tests {
         let says = |node| Op::MemberAttributes(MemberAttributes { node, ..MemberAttributes::default() });
         let is_fair = |origin, op| {
             let command = Command { origin: Some(origin), op: Some(op), session: None };
-            is_fair(me, &command.encode_to_vec().into())
+            is_fair(me, &command.encode_to_vec().into(), &Limits::default())
         };
         assert!(is_fair(me, says(2)));
         assert!(!is_fair(me, says(1)), "a member speaks for itself only");

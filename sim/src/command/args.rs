@@ -12,8 +12,8 @@ use super::Stop;
 const LONGEST: f64 = 86_400.0;
 
 /// The options that say how a seed is run; to be printed in each command's help.
-pub(crate) const HELP: &str = "\
-      --seconds T      how long faults and clients go on, in simulated seconds [60]
+pub(crate) const HELP: &str =
+    "      --seconds T      how long faults and clients go on, in simulated seconds [60]
       --nodes N        nodes, instead of what the seed says
       --without LIST   leave out these faults of the plan: numbers and ranges, as in 3,7-9
       --only LIST      leave out all other faults

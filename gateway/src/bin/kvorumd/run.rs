@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvorum::{Client, Node};
+use kvorum::{Client, ErrorKind, Node};
 use kvorum_gateway::SyncTimes;
 use tokio::task::JoinHandle;
 
@@ -94,7 +94,7 @@ async fn begin(
     (clients, metrics): (Vec<TcpListener>, Vec<TcpListener>),
 ) -> Result<Serving, String> {
     report::now_serving(server);
-    publish(server).await;
+    publish(server).await?;
     let serving = serve::serve(server, clients, metrics).await?;
     report::ready(server, &serving);
     Ok(serving)
@@ -102,10 +102,13 @@ async fn begin(
 
 /// Writes this member's name and client URLs into the log, where every member reads them. It takes a majority: until
 /// then nobody is served.
-async fn publish(server: &Server<'_>) {
+async fn publish(server: &Server<'_>) -> Result<(), String> {
     let settings = server.settings;
     let urls: Vec<String> = settings.advertise_client.iter().map(Url::to_string).collect();
     while let Err(error) = kvorum_gateway::publish(&server.client, &settings.name, &urls).await {
+        if matches!(error.kind(), ErrorKind::TooLarge { .. }) {
+            return Err(format!("publishing --name and --advertise-client-urls: {error}"));
+        }
         let fields = [
             ("local-member-id", hex(server.cluster.me).into()),
             ("publish-timeout", report::PUBLISH_TIMEOUT.into()),
@@ -115,4 +118,5 @@ async fn publish(server: &Server<'_>) {
         // Most errors come after the request's own time-out; those that come at once must not fill the log.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    Ok(())
 }
