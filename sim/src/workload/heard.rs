@@ -299,9 +299,9 @@ impl Hearing {
         self.watches.values().try_for_each(|judge| judge.finish(past, true)).map_err(watch)?;
         let found = self.leases.finish(moment(world.now()));
         self.of_lease(found)?;
-        let left = world.judge().state().leases().filter(|lease| lease.ttl < 30).count();
-        if left > 0 && self.are_leases_judged {
-            let seen = format!("{left} leases that nobody renews live on");
+        let left: Vec<_> = world.judge().state().leases().filter(|lease| lease.ttl < 30).collect();
+        if !left.is_empty() && self.are_leases_judged {
+            let seen = format!("leases that nobody renews live on: {left:?}");
             return Err(Violation::new(Checker::Lease, "E2: a lease that nobody renews ends", seen));
         }
         let scene = world.scene();

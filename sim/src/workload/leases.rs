@@ -31,8 +31,12 @@ impl LeaseClient {
         }
     }
 
+    /// Any node's, after a while; `None` also at rest: a lease that is granted then may not be over at the end.
     async fn client(&mut self) -> Option<Recorded> {
         self.caller.pause().await;
+        if self.caller.scene.is_resting() {
+            return None;
+        }
         let node = self.caller.any_node();
         self.caller.recorder.client(self.caller.who, node)
     }
@@ -50,6 +54,9 @@ impl LeaseClient {
     /// Holds a lease by its handle, and asks again and again whether it lives.
     async fn hold(&mut self) {
         self.caller.pause().await;
+        if self.caller.scene.is_resting() {
+            return;
+        }
         let (node, ttl) = (self.caller.any_node(), Duration::from_secs(self.caller.draw.between(1, 3)));
         let life = self.caller.scene.life(node);
         let Some(client) = self.caller.scene.client(node) else { return };
