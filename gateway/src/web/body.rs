@@ -18,13 +18,21 @@ use crate::gateway::Gateway;
 /// How much larger than the message that stands in it a body may be: base64 takes four bytes for three.
 const JSON_PER_BYTE: usize = 2;
 
+/// How many values of one body are looked at before others have their turn: a piece may be thousands of them.
+const IN_A_ROW: usize = 64;
+
 /// The values of one body.
 pub(crate) struct Values {
     body: Rest,
     held: Held,
     /// There is nothing behind what is held; or it is of no use.
     has_ended: bool,
+    in_a_row: InARow,
 }
+
+/// How many values came since others had their turn.
+#[derive(Default)]
+struct InARow(usize);
 
 /// Bytes that have come in and wait for the rest, counted over all bodies.
 struct Held {
@@ -36,7 +44,7 @@ struct Held {
 impl Values {
     pub(crate) fn new(gateway: Arc<Gateway>, body: Rest) -> Values {
         let held = Held { gateway, cut: Cut::default(), counted: 0 };
-        Values { body, held, has_ended: false }
+        Values { body, held, has_ended: false, in_a_row: InARow::default() }
     }
 
     /// Refuses a body that says itself that it is longer than one value may be, before any of it is read.
@@ -82,12 +90,25 @@ impl Stream for Values {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let values = self.get_mut();
+        ready!(values.in_a_row.poll_turn(context));
         let next = ready!(values.poll_value(context)).transpose();
         if !matches!(next, Some(Ok(_))) {
             values.has_ended = true;
             values.held.cut = Cut::default();
         }
         Poll::Ready(next)
+    }
+}
+
+impl InARow {
+    /// Ready, unless it is the others' turn. A task that wakes itself is polled behind all that are ready.
+    fn poll_turn(&mut self, context: &Context<'_>) -> Poll<()> {
+        self.0 = (self.0 + 1) % (IN_A_ROW + 1);
+        if self.0 > 0 {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -137,4 +158,20 @@ impl Drop for Held {
 /// What etcd's gRPC library says of a message that is too large.
 pub(crate) fn too_large(size: usize, limit: usize) -> Status {
     Status::resource_exhausted(format!("grpc: received message larger than max ({size} vs. {limit})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn others_have_their_turn_between_values() {
+        let (mut in_a_row, context) = (InARow::default(), Context::from_waker(Waker::noop()));
+        for _ in 0..3 {
+            assert!((0..IN_A_ROW).all(|_| in_a_row.poll_turn(&context).is_ready()));
+            assert!(in_a_row.poll_turn(&context).is_pending());
+        }
+    }
 }
