@@ -15,6 +15,7 @@ use tonic::{Code, Status, body::Body};
 
 use crate::errors::{CLIENT_VERSION, NO_LEADER, TOO_MANY, inbound};
 use crate::gateway::{Gateway, Permit};
+use crate::half_closed::Owed;
 use crate::leash::requires_leader;
 use crate::metrics::Under;
 use crate::pb::etcdserverpb::{
@@ -36,6 +37,7 @@ pub(crate) struct Door {
     gateway: Arc<Gateway>,
     /// Only health and metrics are answered here.
     is_for_metrics: bool,
+    owed: Owed,
 }
 
 impl Gateway {
@@ -54,12 +56,17 @@ impl Gateway {
 
 impl Door {
     pub(crate) fn new(gateway: Arc<Gateway>) -> Door {
-        Door { gateway, is_for_metrics: false }
+        Door { gateway, is_for_metrics: false, owed: Owed::default() }
     }
 
     /// For those who look at the member, and must not touch what is in it.
     pub(crate) fn for_metrics(gateway: Arc<Gateway>) -> Door {
-        Door { gateway, is_for_metrics: true }
+        Door { gateway, is_for_metrics: true, owed: Owed::default() }
+    }
+
+    /// The same for one connection.
+    pub(crate) fn of(self, owed: Owed) -> Door {
+        Door { owed, ..self }
     }
 
     /// Hands a gRPC request to its service.
@@ -105,13 +112,17 @@ impl hyper::service::Service<Request<Incoming>> for Door {
     type Future = Passage;
 
     fn call(&self, request: Request<Incoming>) -> Passage {
-        let here = self.gateway.clone();
+        let (here, owed) = (self.gateway.clone(), self.owed.clone());
+        if request.version() < Version::HTTP_2 {
+            // At once: the end of what can be read may be seen before the request is looked at.
+            owed.begin();
+        }
         if self.is_for_metrics && !planted!("metrics_port_serves_all") {
-            let answer = async move { Ok(web::answer_metrics(here, request).await) };
+            let answer = async move { Ok(web::answer_metrics(here, owed, request).await) };
             return Passage { serving: Box::pin(answer), permit: None, path: None, under: None };
         }
         if !is_grpc(&request) {
-            let answer = async move { Ok(web::answer(here, request).await) };
+            let answer = async move { Ok(web::answer(here, owed, request).await) };
             return Passage { serving: Box::pin(answer), permit: None, path: None, under: None };
         }
         let path = request.uri().path_and_query().cloned();

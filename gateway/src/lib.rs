@@ -16,6 +16,7 @@ mod errors;
 mod first_bytes;
 mod gateway;
 mod gather;
+mod half_closed;
 mod hash;
 mod health;
 mod kv;

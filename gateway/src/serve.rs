@@ -17,6 +17,7 @@ use crate::door::Door;
 use crate::first_bytes::FirstBytes;
 use crate::gateway::Gateway;
 use crate::gather::Gathered;
+use crate::half_closed::{HalfClosed, Owed};
 use crate::options::{Connections, Options};
 
 /// How long to wait when no connection can be accepted, for want of files, say.
@@ -181,8 +182,10 @@ async fn accept(listener: TcpListener, gateway: Arc<Gateway>, door: Door, http: 
 async fn talk(stream: TcpStream, gateway: Arc<Gateway>, door: Door, http: Builder<TokioExecutor>) {
     // Answers are small, and somebody waits for each: none may wait for one that is not there yet.
     let _ = stream.set_nodelay(true);
-    let stream = Gathered::new(FirstBytes::new(stream, gateway.options.connections.header_timeout));
-    let mut connection = pin!(http.serve_connection_with_upgrades(TokioIo::new(stream), door));
+    let (patience, owed) = (gateway.options.connections.header_timeout, Owed::default());
+    let stream = HalfClosed::new(FirstBytes::new(stream, patience), owed.clone(), patience);
+    let (stream, door) = (TokioIo::new(Gathered::new(stream)), door.of(owed));
+    let mut connection = pin!(http.serve_connection_with_upgrades(stream, door));
     tokio::select! {
         _ = connection.as_mut() => return,
         () = gateway.stopping.cancelled() => connection.as_mut().graceful_shutdown(),

@@ -1125,7 +1125,7 @@ pub const PLANTS: &[Plant] = &[
         name: "json_forgets_the_rest",
         twin: "etcd's streams in JSON",
         does: "Requests that come in one piece with the first one of their stream are forgotten.",
-        file: "gateway/src/web/body.rs",
+        file: "gateway/src/web/json/cut.rs",
         expected: Expected::Test {
             target: "gateway_web::watch::watches_say_what_etcd_says",
             because: NO_GATEWAY,
@@ -1150,6 +1150,28 @@ pub const PLANTS: &[Plant] = &[
         file: "gateway/src/web/body.rs",
         expected: Expected::Test {
             target: "gateway_web::limits::more_than_a_request_may_be_is_refused_before_it_is_all_there",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_spaces_uncounted",
+        twin: "DIFFERENCES.md: spaces before a value",
+        does: "A request in JSON may begin with spaces for ever.",
+        file: "gateway/src/web/body.rs",
+        expected: Expected::Test {
+            target: "gateway_web::limits::more_spaces_than_a_request_may_be_are_refused",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "half_closed_unanswered",
+        twin: "etcd answers who half-closed",
+        does: "A client that has closed its side of an HTTP/1 connection gets no answer to what is done for it.",
+        file: "gateway/src/half_closed.rs",
+        expected: Expected::Test {
+            target: "gateway_web::half_closed::whoever_has_nothing_more_to_say_gets_an_answer",
             because: NO_GATEWAY,
         },
         class: Class::A,

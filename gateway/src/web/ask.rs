@@ -52,6 +52,12 @@ impl Ask {
         self.values.map(move |json| read(&json?, &gateway))
     }
 
+    /// It may take for ever, and ends when its client has nothing more to say.
+    pub(crate) fn ends_with_its_client(self) -> Ask {
+        self.values.owe_nothing();
+        self
+    }
+
     /// Whether the client wants to be told when there is no leader.
     pub(crate) fn requires_leader(&self) -> bool {
         requires_leader(&self.metadata)

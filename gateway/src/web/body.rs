@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use futures_util::Stream;
 use kvorum_core::planted;
 use tonic::Status;
 
-use super::json::{Progress, Scan};
+use super::json::Cut;
 use super::rest::Rest;
 use crate::errors::TOO_MANY;
 use crate::gateway::Gateway;
@@ -17,33 +18,43 @@ use crate::gateway::Gateway;
 /// How much larger than the message that stands in it a body may be: base64 takes four bytes for three.
 const JSON_PER_BYTE: usize = 2;
 
+/// How many values of one body are looked at before others have their turn: a piece may be thousands of them.
+const IN_A_ROW: usize = 64;
+
 /// The values of one body.
 pub(crate) struct Values {
     body: Rest,
-    scan: Scan,
     held: Held,
-    /// How much of what is held was scanned.
-    scanned: usize,
     /// There is nothing behind what is held; or it is of no use.
     has_ended: bool,
+    in_a_row: InARow,
 }
+
+/// How many values came since others had their turn.
+#[derive(Default)]
+struct InARow(usize);
 
 /// Bytes that have come in and wait for the rest, counted over all bodies.
 struct Held {
     gateway: Arc<Gateway>,
-    bytes: Vec<u8>,
+    cut: Cut,
     counted: usize,
 }
 
 impl Values {
     pub(crate) fn new(gateway: Arc<Gateway>, body: Rest) -> Values {
-        let held = Held { gateway, bytes: Vec::new(), counted: 0 };
-        Values { body, scan: Scan::default(), held, scanned: 0, has_ended: false }
+        let held = Held { gateway, cut: Cut::default(), counted: 0 };
+        Values { body, held, has_ended: false, in_a_row: InARow::default() }
     }
 
     /// Refuses a body that says itself that it is longer than one value may be, before any of it is read.
     pub(crate) fn refuse_early(&self) -> Result<(), Status> {
         self.held.check(0, self.body.length())
+    }
+
+    /// See [`Rest::owe_nothing`].
+    pub(crate) fn owe_nothing(&self) {
+        self.body.owe_nothing();
     }
 
     /// Reads what is behind the last value and forgets it: then the connection can take the next request.
@@ -57,43 +68,13 @@ impl Values {
         }
     }
 
-    /// Scans what is held; the next value, if it is whole.
-    fn scan(&mut self) -> Result<Option<Vec<u8>>, Status> {
-        while let Some(byte) = self.held.bytes.get(self.scanned) {
-            let progress = self.scan.step(*byte).map_err(Status::invalid_argument)?;
-            self.scanned += usize::from(progress != Progress::Behind);
-            match progress {
-                Progress::Before => self.held.forget(std::mem::take(&mut self.scanned)),
-                Progress::Inside => {}
-                Progress::Last | Progress::Behind => return Ok(Some(self.take())),
-            }
-        }
-        Ok(None)
-    }
-
-    fn take(&mut self) -> Vec<u8> {
-        self.scan = Scan::default();
-        let behind = self.held.bytes.split_off(std::mem::take(&mut self.scanned));
-        let behind = if planted!("json_forgets_the_rest") { Vec::new() } else { behind };
-        std::mem::replace(&mut self.held.bytes, behind)
-    }
-
-    /// There is nothing more to come.
-    fn end(&mut self) -> Result<Option<Vec<u8>>, Status> {
-        match () {
-            () if !self.scan.has_begun() => Ok(None),
-            () if self.scan.is_whole() => Ok(Some(self.take())),
-            () => Err(Status::invalid_argument("unexpected EOF")),
-        }
-    }
-
-    fn poll_value(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, Status>> {
+    fn poll_value(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>> {
         loop {
-            if let Some(value) = self.scan()? {
+            if let Some(value) = self.held.cut.next().map_err(Status::invalid_argument)? {
                 return Poll::Ready(Ok(Some(value)));
             }
             if self.has_ended {
-                return Poll::Ready(self.end());
+                return Poll::Ready(self.held.cut.end().map_err(Status::invalid_argument));
             }
             match ready!(self.body.poll_data(context)) {
                 None => self.has_ended = true,
@@ -105,17 +86,29 @@ impl Values {
 }
 
 impl Stream for Values {
-    type Item = Result<Vec<u8>, Status>;
+    type Item = Result<Bytes, Status>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let values = self.get_mut();
+        ready!(values.in_a_row.poll_turn(context));
         let next = ready!(values.poll_value(context)).transpose();
         if !matches!(next, Some(Ok(_))) {
             values.has_ended = true;
-            values.held.bytes.clear();
-            (values.scan, values.scanned) = (Scan::default(), 0);
+            values.held.cut = Cut::default();
         }
         Poll::Ready(next)
+    }
+}
+
+impl InARow {
+    /// Ready, unless it is the others' turn. A task that wakes itself is polled behind all that are ready.
+    fn poll_turn(&mut self, context: &Context<'_>) -> Poll<()> {
+        self.0 = (self.0 + 1) % (IN_A_ROW + 1);
+        if self.0 > 0 {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -136,24 +129,23 @@ impl Held {
 
     /// `behind`: how much comes behind it, if that was said.
     fn take_in(&mut self, data: &[u8], behind: Option<usize>) -> Result<(), Status> {
-        let size = self.bytes.len() + data.len();
+        let kept = self.cut.kept() + data.len();
+        // Spaces are not kept, but whoever sends nothing else would never be stopped.
+        let passed = if planted!("json_spaces_uncounted") { 0 } else { self.cut.passed() };
+        let size = kept.saturating_add(passed);
         if size > self.limit() {
             self.check(size, behind)?;
         }
         // What is decoded from it is counted with it until the next comes in.
-        let more = size.saturating_sub(self.counted);
+        let more = kept.saturating_sub(self.counted);
         let others = self.gateway.held.fetch_add(more, Ordering::Relaxed);
         self.counted += more;
         let room = self.gateway.options.connections.body_bytes;
         if others.saturating_add(more) > room && !planted!("json_bodies_uncounted") {
             return Err(TOO_MANY.into());
         }
-        self.bytes.extend_from_slice(data);
+        self.cut.push(data);
         Ok(())
-    }
-
-    fn forget(&mut self, count: usize) {
-        self.bytes.drain(..count);
     }
 }
 
@@ -166,4 +158,20 @@ impl Drop for Held {
 /// What etcd's gRPC library says of a message that is too large.
 pub(crate) fn too_large(size: usize, limit: usize) -> Status {
     Status::resource_exhausted(format!("grpc: received message larger than max ({size} vs. {limit})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn others_have_their_turn_between_values() {
+        let (mut in_a_row, context) = (InARow::default(), Context::from_waker(Waker::noop()));
+        for _ in 0..3 {
+            assert!((0..IN_A_ROW).all(|_| in_a_row.poll_turn(&context).is_ready()));
+            assert!(in_a_row.poll_turn(&context).is_pending());
+        }
+    }
 }

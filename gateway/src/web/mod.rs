@@ -18,13 +18,15 @@ use hyper::body::Incoming;
 use tonic::body::Body;
 
 use crate::gateway::{ETCD_VERSION, Gateway};
+use crate::half_closed::Owed;
 use rest::Rest;
 
 /// Answers a request.
-pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
-    let (request, last) = Rest::of(gateway.clone(), request);
+pub(crate) async fn answer(gateway: Arc<Gateway>, owed: Owed, request: Request<Incoming>) -> Response<Body> {
+    let (request, last) = Rest::of(gateway.clone(), owed.clone(), request);
     let mut response = dispatch(gateway, request).await;
     allow_all_origins(response.headers_mut());
+    owed.answered();
     last.tell(response)
 }
 
@@ -64,13 +66,18 @@ async fn page(gateway: &Gateway, method: &Method, uri: &Uri) -> Response<Body> {
 }
 
 /// What is answered where only health and metrics are (`--listen-metrics-urls`).
-pub(crate) async fn answer_metrics(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
-    let (request, last) = Rest::of(gateway.clone(), request);
+pub(crate) async fn answer_metrics(
+    gateway: Arc<Gateway>,
+    owed: Owed,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let (request, last) = Rest::of(gateway.clone(), owed.clone(), request);
     let response = match request.uri().path() {
         "/version" => answer::no_page(),
         _ => page(&gateway, request.method(), request.uri()).await,
     };
     drop(request);
+    owed.answered();
     last.tell(response)
 }
 

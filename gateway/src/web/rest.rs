@@ -19,6 +19,7 @@ use hyper::body::{Body, Incoming};
 use kvorum_core::planted;
 
 use crate::gateway::Gateway;
+use crate::half_closed::Owed;
 
 /// How many bytes are passed over: as many as the largest message has that a node can be told to take. It takes no
 /// longer than a body may take to be read ([`header_timeout`](crate::Connections::header_timeout)).
@@ -38,6 +39,7 @@ pub(crate) struct Rest {
     /// Its client asked whether to send it (`Expect: 100-continue`); it is told so when the first bytes are asked for.
     is_held_back: bool,
     is_last: Last,
+    owed: Owed,
 }
 
 /// Whether the connection ends behind this request, because there is no telling where the next one would begin, or
@@ -57,12 +59,15 @@ impl Last {
 
 impl Rest {
     /// A request whose body is looked after, and whether it is the last one.
-    pub(crate) fn of(gateway: Arc<Gateway>, request: Request<Incoming>) -> (Request<Rest>, Last) {
+    pub(crate) fn of(gateway: Arc<Gateway>, owed: Owed, request: Request<Incoming>) -> (Request<Rest>, Last) {
         let (last, is_in_the_way) = (Last::default(), request.version() < Version::HTTP_2);
         let (is_last, is_held_back) = (last.clone(), request.headers().contains_key(EXPECT));
         let request = request.map(|body| {
             let has_ended = body.is_end_stream();
-            Rest { body: Some(body), gateway, has_ended, is_in_the_way, is_held_back, is_last }
+            if has_ended {
+                owed.is_whole();
+            }
+            Rest { body: Some(body), gateway, has_ended, is_in_the_way, is_held_back, is_last, owed }
         });
         (request, last)
     }
@@ -77,8 +82,16 @@ impl Rest {
     pub(crate) fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<hyper::Result<Bytes>>> {
         self.is_held_back = false;
         let next = self.body.as_mut().map(|body| poll_data(body, context)).unwrap_or(Poll::Ready(None));
+        if matches!(next, Poll::Ready(None)) {
+            self.owed.is_whole();
+        }
         self.has_ended |= !matches!(next, Poll::Pending | Poll::Ready(Some(Ok(_))));
         next
+    }
+
+    /// What is asked may take for ever: it ends when its client has nothing more to say.
+    pub(crate) fn owe_nothing(&self) {
+        self.owed.forget();
     }
 }
 

@@ -69,6 +69,16 @@ macro_rules! both {
     };
 }
 
+/// A route that may take for ever: it ends when its client has nothing more to say.
+macro_rules! lasting {
+    ($route:expr) => {
+        |ask| {
+            let route: Route = $route;
+            route(ask.ends_with_its_client())
+        }
+    };
+}
+
 /// What stands behind `/v3/`, the call that it is, and how it is served.
 #[rustfmt::skip]
 const ROUTES: &[(&str, &str, Route)] = &[
@@ -77,11 +87,11 @@ const ROUTES: &[(&str, &str, Route)] = &[
     ("kv/deleterange", "etcdserverpb.KV/DeleteRange", unary!(Kv::delete_range)),
     ("kv/txn", "etcdserverpb.KV/Txn", unary!(Kv::txn)),
     ("kv/compaction", "etcdserverpb.KV/Compact", unary!(Kv::compact)),
-    ("watch", "etcdserverpb.Watch/Watch", both!(watches)),
+    ("watch", "etcdserverpb.Watch/Watch", lasting!(both!(watches))),
     ("lease/grant", "etcdserverpb.Lease/LeaseGrant", unary!(Lease::lease_grant)),
     ("lease/revoke", "etcdserverpb.Lease/LeaseRevoke", unary!(Lease::lease_revoke)),
     ("kv/lease/revoke", "etcdserverpb.Lease/LeaseRevoke", unary!(Lease::lease_revoke)),
-    ("lease/keepalive", "etcdserverpb.Lease/LeaseKeepAlive", both!(renewals)),
+    ("lease/keepalive", "etcdserverpb.Lease/LeaseKeepAlive", lasting!(both!(renewals))),
     ("lease/timetolive", "etcdserverpb.Lease/LeaseTimeToLive", unary!(Lease::lease_time_to_live)),
     ("kv/lease/timetolive", "etcdserverpb.Lease/LeaseTimeToLive", unary!(Lease::lease_time_to_live)),
     ("lease/leases", "etcdserverpb.Lease/LeaseLeases", unary!(Lease::lease_leases)),
@@ -96,7 +106,7 @@ const ROUTES: &[(&str, &str, Route)] = &[
     ("maintenance/defragment", "etcdserverpb.Maintenance/Defragment", unary!(Maintenance::defragment)),
     ("maintenance/hash", "etcdserverpb.Maintenance/Hash", unary!(Maintenance::hash)),
     ("maintenance/hashkv", "etcdserverpb.Maintenance/HashKV", unary!(Maintenance::hash_kv)),
-    ("maintenance/snapshot", "etcdserverpb.Maintenance/Snapshot", stream!(Maintenance::snapshot)),
+    ("maintenance/snapshot", "etcdserverpb.Maintenance/Snapshot", lasting!(stream!(Maintenance::snapshot))),
     ("maintenance/transfer-leadership", "etcdserverpb.Maintenance/MoveLeader", unary!(Maintenance::move_leader)),
     ("maintenance/downgrade", "etcdserverpb.Maintenance/Downgrade", unary!(Maintenance::downgrade)),
     ("auth/enable", "etcdserverpb.Auth/AuthEnable", unary!(Auth::auth_enable)),
@@ -116,12 +126,12 @@ const ROUTES: &[(&str, &str, Route)] = &[
     ("auth/role/delete", "etcdserverpb.Auth/RoleDelete", unary!(Auth::role_delete)),
     ("auth/role/grant", "etcdserverpb.Auth/RoleGrantPermission", unary!(Auth::role_grant_permission)),
     ("auth/role/revoke", "etcdserverpb.Auth/RoleRevokePermission", unary!(Auth::role_revoke_permission)),
-    ("lock/lock", "v3lockpb.Lock/Lock", unary!(Lock::lock)),
+    ("lock/lock", "v3lockpb.Lock/Lock", lasting!(unary!(Lock::lock))),
     ("lock/unlock", "v3lockpb.Lock/Unlock", unary!(Lock::unlock)),
-    ("election/campaign", "v3electionpb.Election/Campaign", unary!(Election::campaign)),
+    ("election/campaign", "v3electionpb.Election/Campaign", lasting!(unary!(Election::campaign))),
     ("election/proclaim", "v3electionpb.Election/Proclaim", unary!(Election::proclaim)),
     ("election/leader", "v3electionpb.Election/Leader", unary!(Election::leader)),
-    ("election/observe", "v3electionpb.Election/Observe", stream!(Election::observe)),
+    ("election/observe", "v3electionpb.Election/Observe", lasting!(stream!(Election::observe))),
     ("election/resign", "v3electionpb.Election/Resign", unary!(Election::resign)),
 ];
 

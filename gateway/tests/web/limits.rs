@@ -109,6 +109,27 @@ async fn more_than_a_request_may_be_is_refused_before_it_is_all_there() {
     assert!(memory().saturating_sub(before) < CEILING);
 }
 
+/// Spaces are kept nowhere: only their number tells that somebody never comes to the point.
+#[tokio::test]
+async fn more_spaces_than_a_request_may_be_are_refused() {
+    let gate = one().await;
+    let address = gate.server.local_addresses()[0];
+    let spaces = format!("10000\r\n{}\r\n", " ".repeat(1 << 16));
+    for (path, value) in [("/v3/watch", "{\"create_request\":{}}"), ("/v3/kv/put", "{\"key\":\"YQ==\"}")] {
+        for (pieces, said) in [(60, "HTTP/1.1 200 "), (68, "HTTP/1.1 429 ")] {
+            let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
+            let value = format!("{:x}\r\n{value}\r\n0\r\n\r\n", value.len());
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            soon(path, stream.write_all([head, spaces.repeat(pieces), value].concat().as_bytes()))
+                .await
+                .unwrap();
+            let mut answer = [0; 13];
+            soon(path, stream.read_exact(&mut answer)).await.unwrap();
+            assert_eq!(String::from_utf8_lossy(&answer), said, "{path}: {pieces} pieces of spaces");
+        }
+    }
+}
+
 #[tokio::test]
 async fn half_bodies_of_many_take_no_more_than_their_room() {
     let gate = with(Connections { header_timeout: Duration::from_secs(60), ..quick() }).await;

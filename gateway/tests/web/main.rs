@@ -5,6 +5,7 @@ mod common;
 #[path = "../odd/etcd.rs"]
 mod etcd;
 mod golden;
+mod half_closed;
 mod health;
 mod http;
 mod limits;

@@ -28,6 +28,9 @@ impl Url {
     /// Reads one.
     pub(crate) fn parse(text: &str) -> Result<Url, String> {
         let text = text.trim();
+        if text.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(format!("parse {}: net/url: invalid control character in URL", quoted(text)));
+        }
         let (scheme, rest) = split_scheme(text)?;
         if matches!(scheme, Scheme::Unix | Scheme::Unixs) {
             return Ok(Url { scheme, host: rest.to_string(), port: 0 });
@@ -136,6 +139,20 @@ fn split_host(authority: &str) -> Option<(&str, &str)> {
     authority.split_once(':').filter(|(_, port)| !port.contains(':'))
 }
 
+/// A text with control characters, as Go shows it.
+fn quoted(text: &str) -> String {
+    let shown = text.chars().map(|c| match c {
+        '\x07' => "\\a".into(),
+        '\x08' => "\\b".into(),
+        '\x0b' => "\\v".into(),
+        '\x0c' => "\\f".into(),
+        '\n' | '\r' | '\t' | '"' | '\\' => c.escape_default().to_string(),
+        c if c.is_ascii_control() => format!("\\x{:02x}", u32::from(c)),
+        c => c.to_string(),
+    });
+    format!("\"{}\"", shown.collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +178,8 @@ mod tests {
             ("http://127.0.0.1", "URL address does not have the form \"host:port\": http://127.0.0.1"),
             ("http://::1:1", "URL address does not have the form \"host:port\": http://::1:1"),
             ("http://a:1/path", "URL must not contain a path: http://a:1/path"),
+            ("http://a\x01:1", r#"parse "http://a\x01:1": net/url: invalid control character in URL"#),
+            ("unix://a\n\x07\x7f", r#"parse "unix://a\n\a\x7f": net/url: invalid control character in URL"#),
             ("http://a:b", "parse \"http://a:b\": invalid port \":b\" after host"),
         ] {
             assert_eq!(Url::parse(text).unwrap_err(), words);

@@ -1,8 +1,9 @@
 //! Requests out of JSON, answers into it. Reading follows protobuf's mapping to Go's letter, and says what is wrong in
 //! Go's words, as etcd does: that takes tables of all messages (`shapes`), a scanner that finds where a value ends
-//! (`scan`) and a reader (`read`) that turns it into the bytes that gRPC would have brought. Writing is left to the
-//! mapping that the build made. What it will never know: routes and connections.
+//! (`scan`; `cut` cuts there) and a reader (`read`) that turns it into the bytes that gRPC would have brought. Writing
+//! is left to the mapping that the build made. What it will never know: routes and connections.
 
+mod cut;
 mod number;
 mod read;
 mod scan;
@@ -13,9 +14,9 @@ use prost::{Message, Name};
 use serde::Serialize;
 use tonic::Status;
 
-pub(crate) use scan::{Progress, Scan};
+pub(crate) use cut::Cut;
 
-/// Reads one message from JSON of which [`Scan`] has seen that it is whole.
+/// Reads one message from JSON of which [`Cut`] has seen that it is whole.
 ///
 /// # Errors
 ///
@@ -34,6 +35,8 @@ pub(crate) fn write<T: Serialize>(message: &T) -> Result<Vec<u8>, Status> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::pb::etcdserverpb::{LeaseGrantRequest, RangeRequest, TxnRequest, WatchRequest};
 
@@ -78,17 +81,10 @@ mod tests {
     }
 
     /// The first value in a text, if there is one.
-    fn first(text: &str) -> Option<&[u8]> {
-        let (mut scan, mut begins) = (Scan::default(), 0);
-        for (at, byte) in text.bytes().enumerate() {
-            match scan.step(byte).ok()? {
-                Progress::Before => begins = at + 1,
-                Progress::Inside => {}
-                Progress::Last => return text.as_bytes().get(begins..=at),
-                Progress::Behind => return text.as_bytes().get(begins..at),
-            }
-        }
-        scan.is_whole().then(|| &text.as_bytes()[begins..])
+    fn first(text: &str) -> Option<Bytes> {
+        let mut cut = Cut::default();
+        cut.push(text.as_bytes());
+        cut.next().ok()?.or_else(|| cut.end().ok()?)
     }
 
     /// What the build's own mapping reads, ours reads too, and the same.
@@ -118,10 +114,10 @@ mod tests {
             assert_eq!(ours.is_some(), matches!(theirs, Some(Ok(_))), "{text}");
             let Some(json) = ours else { continue };
             valid += 1;
-            agrees::<TxnRequest>(json);
-            agrees::<RangeRequest>(json);
-            agrees::<WatchRequest>(json);
-            agrees::<LeaseGrantRequest>(json);
+            agrees::<TxnRequest>(&json);
+            agrees::<RangeRequest>(&json);
+            agrees::<WatchRequest>(&json);
+            agrees::<LeaseGrantRequest>(&json);
         }
         assert!(valid > 5_000, "{valid}");
     }
