@@ -78,10 +78,11 @@ async fn a_member_that_was_written_to_since_its_import_waits_for_those_that_lost
     KvClient::new(channel(&flags[0])).put(put("since", "it")).await.unwrap();
     all.into_iter().for_each(Server::stop);
     let place = |name: &str| scratch.path().join(name);
-    ["b", "c"].map(|name| std::fs::rename(place(name), place(&format!("{name}.lost"))).unwrap());
-    let others = [1, 2].map(|at| Server::ready(&flags[at]));
+    ["b", "c"].iter().for_each(|name| std::fs::rename(place(name), place(&format!("{name}.lost"))).unwrap());
+    let mut others = [1, 2].map(|at| Server::start(&flags[at]));
+    others.iter_mut().for_each(|server| _ = server.until(READY));
     let mut a = Server::start(&flags[0]);
-    for _ in others.each_ref() {
+    for _ in &others {
         let told = a.until(MISMATCH);
         assert!(told.contains("so keep it") && !told.contains(WHAT_TO_DO), "{told}");
     }
