@@ -36,7 +36,8 @@ impl Staging {
     /// in between, whose start looks for the mark behind its own lock.
     pub(crate) fn begin(data_dir: &Path) -> Result<Staging, String> {
         let data_dir = std::path::absolute(data_dir).map_err(|e| cannot("finding", data_dir, &e))?;
-        let path = data_dir.join(if planted!("import_in_place") { MEMBER } else { IMPORTING });
+        let is_in_place = planted!("import_in_place");
+        let path = data_dir.join(if is_in_place { MEMBER } else { IMPORTING });
         let made = make_private(&path).map_err(|e| cannot("making", &path, &e))?;
         // Whoever has the lock goes on with what is there, even if it was made here.
         let storage = FileStorage::open(path.join("store")).map_err(|error| {
@@ -51,8 +52,8 @@ impl Staging {
             }
         })?;
         let staging = Staging { storage, data_dir, place: Place::at(path), made };
-        if !planted!("import_looks_once")
-            && !planted!("import_in_place")
+        if !is_in_place
+            && !planted!("import_looks_once")
             && let Err(reason) = refuse_members(&staging.data_dir)
         {
             staging.give_up();
