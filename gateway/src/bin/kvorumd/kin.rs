@@ -73,15 +73,14 @@ impl Kin {
                  snapshot, and this member was not"
             ),
         };
-        match (has_writes, self.imported.is_some()) {
-            (true, _) => format!(
+        match has_writes {
+            true => format!(
                 "{cause}, or lost the data that {they} had: the data directory of this member holds what was written, so \
                  keep it, and start a member that lost its data on the directory that it had; only one that never had any \
                  may be given the same 'kvorumd import'"
             ),
-            (false, true) => format!("{cause}: {IMPORT_ALL}"),
-            // Who was imported may have gone on since, with writes that a new import does not have.
-            (false, false) => format!("{cause}: if nothing was written since, {IMPORT_ALL}"),
+            // Another member may hold what this one has not seen.
+            false => format!("{cause}: if nothing was written since the import, {IMPORT_ALL}"),
         }
     }
 
