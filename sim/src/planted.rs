@@ -1023,6 +1023,28 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "import_forgets_writes",
+        twin: "kvorumd import",
+        does: "An imported member that was written to since is told to throw that away, and ends.",
+        file: "gateway/src/bin/kvorumd/kin.rs",
+        expected: Expected::Test {
+            target: "gateway_snapshot::some::a_member_that_was_written_to_since_its_import_waits_for_those_that_lost_theirs",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "import_looks_once",
+        twin: "kvorumd import",
+        does: "An import that comes too late leaves its mark beside a member, and neither goes on.",
+        file: "gateway/src/bin/kvorumd/staging.rs",
+        expected: Expected::Test {
+            target: "kvorumd::staging::tests::an_import_that_comes_too_late_sees_it_and_leaves_nothing",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "etcds_inner_directory",
         twin: "kvorumd leaves etcd's files alone",
         does: "What lies inside an etcd's data directory is taken for a directory of kvorum's.",

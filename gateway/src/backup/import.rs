@@ -72,6 +72,7 @@ impl fmt::Display for ImportError {
         match self {
             ImportError::NoHash => f.write_str("snapshot missing hash but --skip-hash-check=false"),
             ImportError::WrongHash { expected, found } => write!(f, "expected sha256 {expected}, got {found}"),
+            ImportError::Bolt(BoltError::NoMeta) => write!(f, "it is no snapshot of etcd's: {}", BoltError::NoMeta),
             ImportError::Bolt(error) => error.fmt(f),
             ImportError::NoBucket { name } => write!(f, "it has no bucket \"{name}\": it is no etcd's"),
             ImportError::Row { bucket, key, reason } => {
@@ -106,7 +107,8 @@ impl From<std::io::Error> for ImportError {
 ///
 /// [`ImportError`], which names what is wrong.
 pub fn import(mut source: impl Source, trailer: Trailer) -> Result<Rebuilt, ImportError> {
-    let size = database(&mut source, trailer)?;
+    let size = glance(&mut source, trailer)?;
+    check_hash(&mut source, size, trailer)?;
     let mut db = Db::open(source, size)?;
     let buckets = db.buckets()?;
     let find = |name: &'static [u8]| buckets.iter().find(|bucket| bucket.name == name);
@@ -127,15 +129,27 @@ pub fn import(mut source: impl Source, trailer: Trailer) -> Result<Rebuilt, Impo
     rebuild.finish().map_err(history)
 }
 
-/// How many bytes the database has; the hash behind it is looked at.
-fn database(source: &mut impl Source, trailer: Trailer) -> Result<u64, ImportError> {
+/// Looks at as little of a file as tells what it is: how it begins, and whether it is as long as that says. Answers how
+/// many bytes of it are the database.
+///
+/// # Errors
+///
+/// [`ImportError`]: it is no database, is cut off, or has no hash behind it.
+pub fn glance(source: &mut impl Source, trailer: Trailer) -> Result<u64, ImportError> {
     let size = source.size()?;
     // Pages have a multiple of 512 bytes.
     let has_hash = size % 512 == HASH;
-    if !has_hash {
-        return if trailer == Trailer::Skipped { Ok(size) } else { Err(ImportError::NoHash) };
+    let end = if has_hash { size - HASH } else { size };
+    // First: a hash is not what is missing where there is no database, or not all of it.
+    Db::open(&mut *source, end)?;
+    match has_hash || trailer == Trailer::Skipped {
+        true => Ok(end),
+        false => Err(ImportError::NoHash),
     }
-    let end = size - HASH;
+}
+
+/// Compares the hash behind the database with the one that it has.
+fn check_hash(source: &mut impl Source, end: u64, trailer: Trailer) -> Result<(), ImportError> {
     if trailer == Trailer::Checked {
         let mut expected = [0; HASH as usize];
         source.read_at(&mut expected, end)?;
@@ -145,7 +159,7 @@ fn database(source: &mut impl Source, trailer: Trailer) -> Result<u64, ImportErr
             return Err(ImportError::WrongHash { expected, found });
         }
     }
-    Ok(end)
+    Ok(())
 }
 
 fn hash(source: &mut impl Source, end: u64) -> Result<[u8; HASH as usize], ImportError> {

@@ -7,7 +7,7 @@ mod import;
 mod rows;
 
 pub use crate::bolt::{BoltError, Source};
-pub use import::{ImportError, Trailer, import};
+pub use import::{ImportError, Trailer, glance, import};
 
 pub(crate) use file::{File, Origin, Replaced};
 pub(crate) use rows::{lease as lease_row, version_row};

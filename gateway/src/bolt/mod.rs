@@ -45,6 +45,16 @@ pub trait Source {
     fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
 
+impl<S: Source> Source for &mut S {
+    fn size(&mut self) -> io::Result<u64> {
+        (**self).size()
+    }
+
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        (**self).read_at(buffer, offset)
+    }
+}
+
 impl Source for &[u8] {
     fn size(&mut self) -> io::Result<u64> {
         Ok(self.len() as u64)
@@ -71,6 +81,13 @@ pub enum BoltError {
     },
     /// Neither of its two beginnings is that of such a file, or both are damaged.
     NoMeta,
+    /// Its end is not there.
+    Cut {
+        /// How many bytes its beginning says that there are.
+        needs: u64,
+        /// How many there are.
+        has: u64,
+    },
     /// A page is not what it should be.
     Page {
         /// Its number.
@@ -86,6 +103,9 @@ impl fmt::Display for BoltError {
             BoltError::Io { reason } => write!(f, "reading it: {reason}"),
             BoltError::NoMeta => {
                 f.write_str("it is no bbolt database, or both of its first pages are damaged")
+            }
+            BoltError::Cut { needs, has } => {
+                write!(f, "it is cut off: its database has {needs} bytes, and {has} are there")
             }
             BoltError::Page { id, reason } => write!(f, "page {id} of the database {reason}"),
         }

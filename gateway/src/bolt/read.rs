@@ -41,8 +41,11 @@ impl<S: Source> Db<S> {
         }
         let newest = metas.into_iter().max_by_key(|meta| meta.transaction);
         let meta = newest.ok_or(BoltError::NoMeta)?;
-        let is_there = meta.end.checked_mul(u64::from(meta.page_size)).is_some_and(|bytes| bytes <= size);
-        if !is_there || meta.end < 3 {
+        let needs = meta.end.saturating_mul(u64::from(meta.page_size));
+        if needs > size {
+            return Err(BoltError::Cut { needs, has: size });
+        }
+        if meta.end < 3 {
             return Err(BoltError::Page { id: meta.end, reason: "is the end, and the file has another one" });
         }
         Ok(Db { source, meta })

@@ -89,6 +89,8 @@ fn all_members_can_be_asked_to_end_at_once() {
     for server in &mut three.servers {
         assert_eq!(server.wait().code(), Some(0));
         assert!(!server.has_said("\"new-leader-member-id\":\"0\""));
+        // Nor is anybody warned of what was wanted.
+        assert!(!server.has_said("no member took over"));
     }
 }
 

@@ -58,7 +58,12 @@ fn a_configuration_file_that_is_not_understood_is_refused() {
 #[test]
 fn contradictions_are_refused_in_etcds_words() {
     for (flags, words) in [
-        (&["positional"][..], "'positional' is not a valid flag"),
+        (&["positional"][..], "'positional' is not a valid flag; see 'kvorumd --help'"),
+        (
+            &["--name=a", "import", "file"],
+            "'import' is a command, and comes first: kvorumd import FILE [flags]",
+        ),
+        (&["--name=a", "help"], "'help' is a command, and comes first: kvorumd help"),
         (
             &["--listen-client-urls=http://127.0.0.1:1"],
             "--advertise-client-urls is required when --listen-client-urls is set explicitly",

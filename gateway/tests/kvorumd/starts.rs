@@ -40,13 +40,23 @@ fn a_later_start_needs_no_initial_flags_and_ignores_others() {
         .filter(|flag| !flag.contains("initial"))
         .cloned()
         .chain(["--initial-cluster=x=http://127.0.0.1:9".into()])
+        .chain(["--initial-advertise-peer-urls=http://127.0.0.1:9".into()])
         .collect();
     let mut second = Server::start(&later);
-    second.until("ignored --initial-cluster");
+    // What counts instead is said, and where it stands.
+    let peer_url = flags.iter().find_map(|flag| flag.strip_prefix("--initial-advertise-peer-urls=")).unwrap();
+    let file = scratch.path().join("alone/member/cluster").display().to_string();
+    for flag in ["initial-cluster", "initial-advertise-peer-urls"] {
+        let ignored = second.until(&format!("ignored --{flag},"));
+        assert!(ignored.contains(&format!("\"members\":[\"alone={peer_url}\"]")), "{ignored}");
+        assert_eq!(field(&ignored, "file"), file);
+    }
     let went_on = second.until("restarting local member");
     for id in ["local-member-id", "cluster-id"] {
         assert_eq!(field(&began, id), field(&went_on, id));
     }
+    let serving = second.until("now serving peer/client/metrics");
+    assert!(serving.contains(&format!("\"initial-advertise-peer-urls\":[\"{peer_url}\"]")), "{serving}");
     second.until(READY);
     second.signal("INT");
     assert_eq!(second.wait().code(), Some(0));

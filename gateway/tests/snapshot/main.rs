@@ -20,7 +20,7 @@ mod tools;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kvorum_gateway::backup::{ImportError, Trailer, import};
+use kvorum_gateway::backup::{BoltError, ImportError, Trailer, import};
 use sha2::{Digest, Sha256};
 use tonic::transport::{Channel, Endpoint};
 
@@ -111,8 +111,9 @@ async fn a_damaged_snapshot_is_refused_and_leaves_nothing_behind() {
     let all_wrong: &[(&[u8], &str)] = &[
         (&flipped, "expected sha256"),
         (&file[..file.len() - 32], "snapshot missing hash but --skip-hash-check=false"),
-        (&file[..file.len() - 4096], "expected sha256"),
-        (b"kvorum", "snapshot missing hash"),
+        (&file[..file.len() - 4096], "it is cut off: its database has"),
+        (&file[..file.len() - 33], "it is cut off: its database has"),
+        (b"kvorum", "it is no snapshot of etcd's"),
     ];
     for (bytes, reason) in all_wrong {
         let said = imported(&write(&scratch, bytes), &flags).unwrap_err();
@@ -160,5 +161,7 @@ async fn no_damage_makes_an_import_panic() {
         assert!(import(&database[..length], Trailer::Skipped).is_err(), "cut off at {length}");
     }
     let error = import(&database[..4096], Trailer::Checked).unwrap_err();
-    assert_eq!(error, ImportError::NoHash);
+    let (needs, has) = (database.len() as u64, 4096);
+    assert_eq!(error, ImportError::Bolt(BoltError::Cut { needs, has }), "a hash is not all that is missing");
+    assert_eq!(import(database, Trailer::Checked).unwrap_err(), ImportError::NoHash);
 }

@@ -1,6 +1,6 @@
 //! Clusters of which only some members were imported: nobody loses anything, and everybody is told what to do.
 
-use crate::common::{KvClient, one, put};
+use crate::common::{KvClient, get, one, put};
 use crate::picture::fill;
 use crate::process::{READY, Scratch, Server, field, free_port, member};
 use crate::{channel, imported, save, write};
@@ -61,7 +61,40 @@ async fn a_member_that_alone_was_not_imported_is_told_and_disturbs_nobody() {
     a.until(READY);
     b.until(READY);
     let told = a.ever(MISMATCH);
-    assert!(told.contains("member c (") && told.contains(WHAT_TO_DO), "{told}");
+    assert!(told.contains("member c (") && told.contains("the same 'kvorumd import'"), "{told}");
     assert!(!c.has_said(READY));
     [a, b, c].into_iter().for_each(Server::stop);
+}
+
+/// Members whose disks were lost are another cluster. Whoever still has what was acknowledged waits for what they had, and
+/// gives no advice that would destroy it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_was_written_to_since_its_import_waits_for_those_that_lost_theirs() {
+    let scratch = Scratch::new();
+    let (flags, file) = three(&scratch).await;
+    flags.iter().for_each(|flags| imported(&file, flags).unwrap());
+    let mut all = flags.each_ref().map(|flags| Server::start(flags));
+    all.iter_mut().for_each(|server| _ = server.until(READY));
+    KvClient::new(channel(&flags[0])).put(put("since", "it")).await.unwrap();
+    all.into_iter().for_each(Server::stop);
+    let place = |name: &str| scratch.path().join(name);
+    ["b", "c"].iter().for_each(|name| std::fs::rename(place(name), place(&format!("{name}.lost"))).unwrap());
+    let mut others = [1, 2].map(|at| Server::start(&flags[at]));
+    others.iter_mut().for_each(|server| _ = server.until(READY));
+    let mut a = Server::start(&flags[0]);
+    for _ in &others {
+        let told = a.until(MISMATCH);
+        assert!(told.contains("so keep it") && !told.contains(WHAT_TO_DO), "{told}");
+    }
+    others.into_iter().for_each(Server::stop);
+    for name in ["b", "c"] {
+        std::fs::remove_dir_all(place(name)).unwrap();
+        std::fs::rename(place(&format!("{name}.lost")), place(name)).unwrap();
+    }
+    let others = [1, 2].map(|at| Server::start(&flags[at]));
+    // It has waited, and nothing is lost.
+    a.until(READY);
+    let since = KvClient::new(channel(&flags[0])).range(get("since")).await.unwrap().into_inner();
+    assert_eq!(since.kvs.len(), 1);
+    [a].into_iter().chain(others).for_each(Server::stop);
 }

@@ -62,6 +62,9 @@ async fn hand_over(server: &Server<'_>) {
     if !server.cluster.has_others() {
         return log.info("skipped leadership transfer for single voting member cluster", &fields);
     }
+    if !is_anybody_there(server) {
+        return log.info("skipped leadership transfer; no other member is reachable", &fields);
+    }
     log.info("leadership transfer starting", &fields);
     let began = Instant::now();
     let leader = transfer(server).await;
@@ -72,10 +75,20 @@ async fn hand_over(server: &Server<'_>) {
             let fields = [me, ("new-leader-member-id", hex(leader).into()), ("took", took.into())];
             log.info("leadership transfer finished", &fields);
         }
+        // As it is for the last one when all are asked to end.
+        None if !is_anybody_there(server) => {
+            let fields =
+                [me, ("took", took.into()), ("error", "no other member is reachable any more".into())];
+            log.info("leadership transfer failed", &fields);
+        }
         None => {
             log.warn("leadership transfer failed", &[me, ("took", took.into()), ("error", NOBODY.into())])
         }
     }
+}
+
+fn is_anybody_there(server: &Server<'_>) -> bool {
+    server.peers.peers_status().values().any(|peer| peer.connected)
 }
 
 /// etcd's words, and what they mean.

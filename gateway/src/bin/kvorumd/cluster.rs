@@ -95,6 +95,17 @@ impl Cluster {
         named.len() == self.members.len() && self.members.iter().all(is_in)
     }
 
+    /// The members as `--initial-cluster` would name them.
+    pub(crate) fn named(&self) -> Vec<String> {
+        self.members.iter().map(|member| format!("{}={}", member.name, member.peer_url)).collect()
+    }
+
+    /// Where the others reach this member.
+    pub(crate) fn own_url(&self) -> &[Url] {
+        let own = self.members.iter().find(|member| member.id == self.me);
+        own.map_or(&[], |member| std::slice::from_ref(&member.peer_url))
+    }
+
     /// Whether it has other members than this one.
     pub(crate) fn has_others(&self) -> bool {
         self.members.len() > 1

@@ -43,18 +43,21 @@ pub(crate) struct Place {
 impl Directory {
     /// Opens and locks what there is; `None`: nothing is there, and nothing was made.
     pub(crate) fn find(data_dir: &Path) -> Result<Option<Directory>, String> {
-        etcds::refuse(data_dir)?;
-        let shown = data_dir.display();
-        if data_dir.join(IMPORTING).exists() && !planted!("start_on_half_import") {
-            return Err(format!(
-                "an import into {shown} did not come to its end, or is still under way: run 'kvorumd import' again"
-            ));
+        refuse_others(data_dir)?;
+        refuse_import(data_dir)?;
+        match data_dir.join(MEMBER).exists() {
+            true => Directory::take(data_dir).map(Some),
+            false => Ok(None),
         }
-        let member = data_dir.join(MEMBER);
-        if !member.exists() {
-            return Ok(None);
-        }
-        let storage = FileStorage::open(member.join("store")).map_err(|error| match error.kind() {
+    }
+
+    /// Locks what is there, and looks whether an import began in between. That one looks for a member behind its own mark:
+    /// of two that come at once, at least one sees the other.
+    fn take(data_dir: &Path) -> Result<Directory, String> {
+        let (shown, member) = (data_dir.display(), data_dir.join(MEMBER));
+        let store = member.join("store");
+        let is_new = !is_there(&store);
+        let storage = FileStorage::open(&store).map_err(|error| match error.kind() {
             ErrorKind::DirectoryInUse { .. } => {
                 format!("{shown} is in use by a running node: another kvorumd runs on it")
             }
@@ -63,7 +66,14 @@ impl Directory {
         let place = Place::at(member);
         let (cluster, imported) =
             (place.read("cluster", roster::read)?, place.read("imported", Imported::read)?);
-        Ok(Some(Directory { storage, cluster, imported, place }))
+        if let Err(reason) = refuse_import(data_dir) {
+            if is_new {
+                // Nothing is in it but the lock; no import would go on beside it.
+                let _ = fs::remove_dir_all(&store);
+            }
+            return Err(reason);
+        }
+        Ok(Directory { storage, cluster, imported, place })
     }
 
     /// Opens and locks the data directory, making it if need be.
@@ -118,6 +128,42 @@ impl Place {
             Err(error) => Err(cannot("reading", &path, &error)),
         }
     }
+}
+
+/// Refuses what is no data directory of kvorum's, and cannot become one.
+pub(crate) fn refuse_others(data_dir: &Path) -> Result<(), String> {
+    if data_dir.exists() && !data_dir.is_dir() {
+        return Err(format!("--data-dir {} is a file, and no directory", data_dir.display()));
+    }
+    etcds::refuse(data_dir)
+}
+
+/// Nobody starts on half an import. One beside a member is no more than what an import left that came too late.
+fn refuse_import(data_dir: &Path) -> Result<(), String> {
+    let has_member = data_dir.join(MEMBER).join("cluster").exists();
+    if has_member || !is_there(&data_dir.join(IMPORTING)) || planted!("start_on_half_import") {
+        return Ok(());
+    }
+    let shown = data_dir.display();
+    Err(format!(
+        "an import into {shown} did not come to its end, or is still under way: run 'kvorumd import' again"
+    ))
+}
+
+/// What else is in the directory, that is not kvorum's: their names in order, a few of them if there are many.
+pub(crate) fn strangers(data_dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(data_dir).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> =
+        names.filter(|name| ![MEMBER, IMPORTING, "lost+found"].contains(&name.as_str())).collect();
+    names.sort_unstable();
+    names.truncate(8);
+    names
+}
+
+/// Whether something has this name, be it a link that leads nowhere.
+pub(crate) fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 /// Makes a directory and those above it, for its owner only, and sees that their names survive a crash. Answers which
@@ -202,6 +248,32 @@ pub(crate) mod tests {
         let scratch = Scratch::new("looking");
         assert!(Directory::find(&scratch.0.join("deep")).unwrap().is_none());
         assert!(!scratch.0.exists());
+    }
+
+    #[test]
+    fn an_import_that_begins_while_a_start_looks_is_seen_and_is_not_in_the_way_of_a_member() {
+        let scratch = Scratch::new("between");
+        let (importing, member) = (scratch.0.join(IMPORTING), scratch.0.join(MEMBER));
+        fs::create_dir_all(&importing).unwrap();
+        fs::create_dir_all(&member).unwrap();
+        let reason = Directory::take(&scratch.0).err().expect("it is refused");
+        assert!(reason.contains("did not come to its end"), "{reason}");
+        assert_eq!(fs::read_dir(&member).unwrap().count(), 0, "the import can go on");
+        fs::write(member.join("cluster"), "kvorum").unwrap();
+        let reason = refused(&scratch.0);
+        assert!(reason.contains("member/cluster"), "it is looked at: {reason}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_a_mark_and_a_file_is_no_directory() {
+        let scratch = Scratch::new("links");
+        fs::create_dir_all(&scratch.0).unwrap();
+        std::os::unix::fs::symlink("/nowhere", scratch.0.join(IMPORTING)).unwrap();
+        assert!(refused(&scratch.0).contains("did not come to its end"));
+        fs::write(scratch.0.join("file"), "").unwrap();
+        assert!(refused(&scratch.0.join("file")).contains("is a file, and no directory"));
+        assert_eq!(strangers(&scratch.0), ["file"]);
     }
 
     #[test]

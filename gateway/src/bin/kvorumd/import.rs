@@ -13,6 +13,7 @@ use kvorum_core::state::State;
 use kvorum_gateway::backup::{self, Source, Trailer};
 
 use crate::cluster::Cluster;
+use crate::directory::strangers;
 use crate::flags::Given;
 use crate::flags::parse::{Fault, parse};
 use crate::imported::Imported;
@@ -46,14 +47,23 @@ pub(crate) fn import(words: &[String]) -> Result<String, Failure> {
     let settings = Settings::of(&given)?;
     let cluster = Cluster::begin(&settings)?;
     let file = Path::new(&file);
-    let source = OnDisk::open(file)?;
+    let source = match (look(file, trailer), Staging::look(&settings.data_dir)) {
+        (Ok(source), Ok(())) => source,
+        // Whoever has to change both is told so at once.
+        (source, place) => {
+            let reasons: Vec<String> = source.err().into_iter().chain(place.err()).collect();
+            return Err(Failure::Work(reasons.join("; and ")));
+        }
+    };
+    let strangers = strangers(&settings.data_dir);
     let mut staging = Staging::begin(&settings.data_dir)?;
     let restored = backup::import(source, trailer)
         .map_err(|error| format!("{}: {error}", file.display()))
         .and_then(|rebuilt| {
             let cluster = cluster.with_content(&rebuilt.hash());
             let saved = save(rebuilt.found(cluster.id), &mut staging.storage, &cluster);
-            Ok((saved.map_err(|error| error.to_string())?, cluster))
+            // Its outcome is none: what was begun is removed.
+            Ok((saved.map_err(|error| error.kind().to_string())?, cluster))
         });
     let (Summary { imported, keys }, cluster) = match restored {
         Ok(restored) => restored,
@@ -63,12 +73,27 @@ pub(crate) fn import(words: &[String]) -> Result<String, Failure> {
         }
     };
     staging.finish(&cluster, &imported)?;
+    let (shown, content) = (settings.data_dir.display(), imported.content());
+    let others = match strangers.is_empty() {
+        true => String::new(),
+        false => format!(
+            "{shown} has also what is not kvorum's, and was left as it was: {}\n",
+            strangers.join(", ")
+        ),
+    };
     Ok(format!(
-        "imported {keys} keys at revision {} into {}; content {}, the same on every member\n",
-        imported.revision,
-        settings.data_dir.display(),
-        imported.content()
+        "imported {keys} keys at revision {} into {shown}; content {content}, the same on every member\n{others}",
+        imported.revision
     ))
+}
+
+/// Opens the file, and looks at as much of it as tells what it is.
+fn look(file: &Path, trailer: Trailer) -> Result<OnDisk, String> {
+    let mut source = OnDisk::open(file)?;
+    match backup::glance(&mut source, trailer) {
+        Ok(_) => Ok(source),
+        Err(error) => Err(format!("{}: {error}", file.display())),
+    }
 }
 
 /// Whether the hash behind the database is to be looked at: etcdutl's flag, and no other of etcd's is like it.

@@ -5,13 +5,20 @@
 
 use std::collections::BTreeSet;
 
+use kvorum_core::planted;
+
 use crate::cluster::Cluster;
 use crate::imported::Imported;
 use crate::log::{Field, Log};
 use crate::start::hex;
 
+/// The entry that an import's image stands for. A cluster that begins with nothing has none of a client's there either.
+const FIRST: u64 = 1;
+
 /// What the transport says of such a peer.
 const FOREIGN: &str = "the peer is of another cluster";
+
+const IMPORT_ALL: &str = "run the same 'kvorumd import' on every member, each into a new data directory";
 
 /// The cluster that peers should be of.
 pub(crate) struct Kin {
@@ -25,46 +32,69 @@ impl Kin {
         last_error.ends_with(FOREIGN)
     }
 
+    /// Whether a log with this last entry may hold what somebody was promised: then a leader was there once, and so was a
+    /// majority. What it says survives a restart, which having seen a leader does not.
+    pub(crate) fn has_writes(last_index: u64) -> bool {
+        last_index > FIRST && !planted!("import_forgets_writes")
+    }
+
     /// Says of a peer that it is not one; in etcd's words, and why.
-    pub(crate) fn tell(&self, peer: u64, log: &Log) {
+    pub(crate) fn tell(&self, peer: u64, has_writes: bool, log: &Log) {
         let fields: [Field<'_>; 4] = [
             ("remote-peer-id", hex(peer).into()),
             ("local-member-id", hex(self.cluster.me).into()),
             ("local-member-cluster-id", hex(self.cluster.id).into()),
-            ("error", format!("cluster ID mismatch: {}", self.why(&self.names([&peer]))).into()),
+            ("error", format!("cluster ID mismatch: {}", self.why([&peer], has_writes)).into()),
         ];
         log.error("request sent was ignored by remote peer due to cluster ID mismatch", &fields);
     }
 
     /// Why this member can never serve, if so many are of another cluster that the others are no majority, and it is this
-    /// member's import that they lack. (Whoever differs in a token or a list is waited for, as in etcd.)
-    pub(crate) fn hopeless(&self, foreign: &BTreeSet<u64>) -> Option<String> {
+    /// member's import that they lack. (Whoever differs in a token or a list is waited for, as in etcd; and so is everybody
+    /// if there is something here that was written since: the others may come back with what they had.)
+    pub(crate) fn hopeless(&self, foreign: &BTreeSet<u64>, has_writes: bool) -> Option<String> {
         let members = self.cluster.members.len();
         let is_hopeless = members.saturating_sub(foreign.len()) < members / 2 + 1;
-        (is_hopeless && self.imported.is_some()).then(|| self.why(&self.names(foreign)))
+        (is_hopeless && !has_writes && self.imported.is_some()).then(|| self.why(foreign, false))
     }
 
-    fn why(&self, others: &str) -> String {
-        match &self.imported {
-            Some(imported) => format!(
-                "this member was imported from a snapshot (content {}), and {others} was not, or from another: run the \
-                 same 'kvorumd import' on every member, each into a new data directory",
-                imported.content()
-            ),
+    /// What is advised destroys nothing that was acknowledged.
+    fn why<'a>(&self, ids: impl IntoIterator<Item = &'a u64>, has_writes: bool) -> String {
+        let (others, was, they) = self.names(ids);
+        let cause = match &self.imported {
+            Some(imported) => {
+                let content = imported.content();
+                format!(
+                    "this member was imported from a snapshot (content {content}), and {others} {was} not, or from another"
+                )
+            }
             None => format!(
-                "{others} was begun with another --initial-cluster or --initial-cluster-token, or was imported from a \
-                 snapshot, and this member was not: run the same 'kvorumd import' on every member, each into a new \
-                 data directory"
+                "{others} {was} begun with another --initial-cluster or --initial-cluster-token, or {was} imported from a \
+                 snapshot, and this member was not"
             ),
+        };
+        match has_writes {
+            true => format!(
+                "{cause}, or lost the data that {they} had: the data directory of this member holds what was written, so \
+                 keep it, and start a member that lost its data on the directory that it had; only one that never had any \
+                 may be given the same 'kvorumd import'"
+            ),
+            // Another member may hold what this one has not seen.
+            false => format!("{cause}: if nothing was written since the import, {IMPORT_ALL}"),
         }
     }
 
-    fn names<'a>(&self, ids: impl IntoIterator<Item = &'a u64>) -> String {
+    /// Members by their names, and the words that go with as many.
+    fn names<'a>(&self, ids: impl IntoIterator<Item = &'a u64>) -> (String, &'static str, &'static str) {
         let name = |id: &u64| match self.cluster.members.iter().find(|member| member.id == *id) {
             Some(member) => format!("{} ({})", member.name, hex(*id)),
             None => hex(*id),
         };
-        format!("member {}", ids.into_iter().map(name).collect::<Vec<_>>().join(", "))
+        let names: Vec<String> = ids.into_iter().map(name).collect();
+        match &names[..] {
+            [one] => (format!("member {one}"), "was", "it"),
+            several => (format!("members {}", several.join(", ")), "were", "they"),
+        }
     }
 }
 
@@ -87,10 +117,22 @@ mod tests {
     #[test]
     fn it_is_hopeless_without_a_majority_and_only_for_what_was_imported() {
         let [one, two] = [10_928_977_000_000_000_002, 10_928_977_000_000_000_003];
-        assert_eq!(kin(true).hopeless(&BTreeSet::from([one])), None);
-        let why = kin(true).hopeless(&BTreeSet::from([one, two])).unwrap();
-        assert!(why.contains(&format!("member n2 ({one:x}), n3 ({two:x}) was not")), "{why}");
+        assert_eq!(kin(true).hopeless(&BTreeSet::from([one]), false), None);
+        let why = kin(true).hopeless(&BTreeSet::from([one, two]), false).unwrap();
+        assert!(why.contains(&format!("members n2 ({one:x}), n3 ({two:x}) were not")), "{why}");
         assert!(why.contains("abababababababab"), "{why}");
-        assert_eq!(kin(false).hopeless(&BTreeSet::from([one, two])), None);
+        assert_eq!(kin(false).hopeless(&BTreeSet::from([one, two]), false), None);
+        assert_eq!(kin(true).hopeless(&BTreeSet::from([one, two]), true), None, "there is something to lose");
+    }
+
+    #[test]
+    fn who_holds_writes_is_never_told_to_import_again() {
+        let one = 10_928_977_000_000_000_002;
+        for imported in [true, false] {
+            let why = kin(imported).why([&one], true);
+            assert!(!why.contains("import' on") && why.contains("keep it") && why.contains("n2"), "{why}");
+            assert!(kin(imported).why([&one], false).contains(IMPORT_ALL));
+        }
+        assert!(!Kin::has_writes(FIRST) && Kin::has_writes(FIRST + 1));
     }
 }

@@ -55,14 +55,15 @@ pub(crate) async fn observe(client: Client, peers: TcpHandle, every: Duration, k
             line.write(if line.is_raft { &raft } else { &log });
         }
         let foreign = now.foreign();
-        foreign.difference(&before.foreign()).for_each(|peer| kin.tell(*peer, &log));
+        let has_writes = Kin::has_writes(status.raft.last_index);
+        foreign.difference(&before.foreign()).for_each(|peer| kin.tell(*peer, has_writes, &log));
         before = now;
         if status.raft.role == Role::Ended {
             let reason = status.raft.halted.unwrap_or_else(|| "its thread has ended".into());
             return format!("the node halted itself: {}", kin.cluster.in_hex(&reason));
         }
         was_led |= status.raft.leader != 0;
-        if let Some(reason) = kin.hopeless(&foreign).filter(|_| !was_led) {
+        if let Some(reason) = kin.hopeless(&foreign, has_writes).filter(|_| !was_led) {
             return reason;
         }
     }

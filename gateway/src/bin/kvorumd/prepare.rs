@@ -24,7 +24,11 @@ pub(crate) fn prepare(given: Given, stray: Option<&String>) -> Result<(Settings,
     };
     notes.iter().for_each(|note| tell(note, &log));
     log.info("Running: ", &[("args", std::env::args().collect::<Vec<_>>().into())]);
-    let stray = stray.map(|word| format!("'{word}' is not a valid flag"));
+    let stray = stray.map(|word| match word.as_str() {
+        "import" => "'import' is a command, and comes first: kvorumd import FILE [flags]".into(),
+        "help" | "version" => format!("'{word}' is a command, and comes first: kvorumd {word}"),
+        _ => format!("'{word}' is not a valid flag; see 'kvorumd --help'"),
+    });
     let refusals: Vec<String> = wrong.into_iter().chain(stray).chain(settings::refusals(&given)).collect();
     if !refusals.is_empty() {
         return Err(refuse(&log, &refusals));

@@ -86,7 +86,8 @@ pub(crate) fn now_serving(server: &Server<'_>) {
     let settings = server.settings;
     let fields = [
         ("local-member-id", hex(server.cluster.me).into()),
-        ("initial-advertise-peer-urls", urls(&settings.advertise_peer)),
+        // Where the cluster reaches it: of the flag, only the first start takes notice.
+        ("initial-advertise-peer-urls", urls(server.cluster.own_url())),
         ("listen-peer-urls", urls(std::slice::from_ref(&settings.listen_peer))),
         ("advertise-client-urls", urls(&settings.advertise_client)),
         ("listen-client-urls", urls(&settings.listen_client)),
@@ -126,6 +127,7 @@ fn notify_init_daemon(log: &Log) {
     }
 }
 
-fn urls(urls: &[Url]) -> Value {
+/// URLs as a field shows them.
+pub(crate) fn urls(urls: &[Url]) -> Value {
     urls.iter().map(Url::to_string).collect::<Vec<_>>().into()
 }

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kvorum::transports::TcpHandle;
 use kvorum::{Client, ErrorKind, Node};
 use kvorum_gateway::SyncTimes;
 use tokio::task::JoinHandle;
@@ -33,6 +34,7 @@ pub(crate) struct Server<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) cluster: Cluster,
     pub(crate) client: Client,
+    pub(crate) peers: TcpHandle,
     pub(crate) sync_times: Arc<SyncTimes>,
     pub(crate) log: &'a Log,
 }
@@ -47,8 +49,8 @@ pub(crate) fn run(settings: &Settings, log: &Log) -> Result<(), String> {
     let signals = signals.map_err(|error| format!("listening to signals: {error}"))?;
     let Started { node, cluster, imported, peers, listeners, metrics, sync_times } = start(settings, log)?;
     let kin = Kin { cluster: cluster.clone(), imported };
-    let server = Server { settings, cluster, client: node.client(), sync_times, log };
-    let watched = observe(server.client.clone(), peers, settings.heartbeat, kin, log.clone());
+    let server = Server { settings, cluster, client: node.client(), peers, sync_times, log };
+    let watched = observe(server.client.clone(), server.peers.clone(), settings.heartbeat, kin, log.clone());
     let halted = runtime.spawn(watched);
     let ended = runtime.block_on(live(&server, node, (listeners, metrics), signals, halted));
     // Whoever is still connected is not waited for any longer.

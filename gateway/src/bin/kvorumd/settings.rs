@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) initial_cluster: String,
     /// Whether the members were named, and not left to the default.
     pub(crate) names_members: bool,
+    /// Whether `--initial-advertise-peer-urls` was given.
+    pub(crate) names_peer_urls: bool,
     pub(crate) is_new: bool,
     pub(crate) token: String,
     pub(crate) heartbeat: Duration,
@@ -70,6 +72,7 @@ impl Settings {
             has_extensive_metrics: given.text("metrics") == "extensive",
             initial_cluster,
             names_members,
+            names_peer_urls: given.has("initial-advertise-peer-urls"),
             is_new: given.text("initial-cluster-state") == "new",
             token: given.text("initial-cluster-token"),
             heartbeat: Duration::from_millis(given.unsigned("heartbeat-interval")),

@@ -3,7 +3,7 @@
 //!
 //! What it will never know: clients. See [`serve`](mod@crate::serve).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -14,11 +14,13 @@ use kvorum::{Limits, Node};
 use kvorum_gateway::SyncTimes;
 
 use crate::cluster::Cluster;
-use crate::directory::Directory;
+use crate::directory::{Directory, IMPORTING, is_there, strangers};
 use crate::disk::Watched;
 use crate::imported::Imported;
-use crate::log::Log;
+use crate::log::{Log, Value};
+use crate::report::urls;
 use crate::settings::Settings;
+use crate::urls::Url;
 
 /// A running node, and what the rest of the server needs to know of it.
 pub(crate) struct Started {
@@ -61,6 +63,7 @@ pub(crate) fn start(settings: &Settings, log: &Log) -> Result<Started, String> {
     let sync_times = Arc::<SyncTimes>::default();
     let directory = found.map_or_else(|| Directory::open(&settings.data_dir), Ok)?;
     let is_known = directory.cluster.is_some();
+    look_around(settings, is_known, log);
     let cluster = cluster(settings, &directory, log)?;
     let message = if is_known { "restarting local member" } else { "starting local member" };
     let ids = [("local-member-id", hex(cluster.me)), ("cluster-id", hex(cluster.id))];
@@ -83,11 +86,43 @@ pub(crate) fn start(settings: &Settings, log: &Log) -> Result<Started, String> {
 /// Who is in the cluster: as the directory says; or, the first time, as the flags say.
 fn cluster(settings: &Settings, directory: &Directory, log: &Log) -> Result<Cluster, String> {
     let Some(known) = &directory.cluster else { return Cluster::begin(settings) };
-    if settings.names_members && !known.is_named_by(&settings.initial_cluster) {
-        let fields = [("initial-cluster", settings.initial_cluster.as_str().into())];
-        log.warn("ignored --initial-cluster, which differs from the members in the data directory", &fields);
+    let names_others = settings.names_members && !known.is_named_by(&settings.initial_cluster);
+    let is_elsewhere = settings.names_peer_urls && !are_same(&settings.advertise_peer, known.own_url());
+    let ignored: [(bool, &str, Value); 2] = [
+        (names_others, "initial-cluster", settings.initial_cluster.as_str().into()),
+        (is_elsewhere, "initial-advertise-peer-urls", urls(&settings.advertise_peer)),
+    ];
+    for (_, flag, given) in ignored.into_iter().filter(|(is_ignored, ..)| *is_ignored) {
+        let fields = [
+            (flag, given),
+            ("members", known.named().into()),
+            ("file", directory.place.path().join("cluster").display().to_string().into()),
+            ("hint", "a member moves by its URL in this file, on every member while it is stopped".into()),
+        ];
+        log.warn(&format!("ignored --{flag}, which differs from the members in the data directory"), &fields);
     }
     Ok(known.clone())
+}
+
+/// In letters, or once resolved: what the first start takes for the same.
+fn are_same(some: &[Url], others: &[Url]) -> bool {
+    let resolved = |urls: &[Url]| urls.iter().map(Url::resolved).collect::<BTreeSet<_>>();
+    some == others || resolved(some) == resolved(others)
+}
+
+/// What lies beside the member is not touched, and may be there by mistake.
+fn look_around(settings: &Settings, has_cluster: bool, log: &Log) {
+    let data_dir = ("data-dir", settings.data_dir.display().to_string().into());
+    let others = strangers(&settings.data_dir);
+    if !others.is_empty() {
+        log.warn(
+            "found invalid file under data directory",
+            &[("filenames", others.into()), data_dir.clone()],
+        );
+    }
+    if has_cluster && is_there(&settings.data_dir.join(IMPORTING)) {
+        log.warn("ignored what an import left that came too late; 'importing' can be removed", &[data_dir]);
+    }
 }
 
 fn node(
