@@ -60,6 +60,8 @@ pub(crate) async fn three() -> Vec<Gate> {
         let node = node.heartbeat(Duration::from_millis(20)).election_timeout(Duration::from_millis(200));
         gates.push(Gate::new(node.start().unwrap(), Options::default()).await);
     }
+    let knows = |gate: &Gate| gate.node.status().raft.leader != 0;
+    until("all know a leader", || gates.iter().all(knows)).await;
     until("there is a leader", || gates.iter().any(|gate| gate.node.status().is_leader())).await;
     gates.sort_by_key(|gate| !gate.node.status().is_leader());
     gates
