@@ -61,10 +61,8 @@ impl Gateway {
         if members.is_empty() {
             members.push(self.me().into());
         }
-        for said in self.client.published_local() {
-            if planted!("members_are_not_listened_to") {
-                break;
-            }
+        let published = self.client.published_local().into_iter();
+        for said in published.filter(|_| !planted!("members_are_not_listened_to")) {
             let at = members.iter().position(|member| member.id == said.node).unwrap_or_else(|| {
                 members.push(pb::Member { id: said.node, ..pb::Member::default() });
                 members.len() - 1

@@ -31,6 +31,9 @@ pub(crate) struct Hello {
     pub(crate) incarnation: Incarnation,
 }
 
+/// How [`PeerStatus::last_error`](crate::PeerStatus::last_error) ends when the peer is of another cluster.
+pub const OTHER_CLUSTER: &str = "the peer is of another cluster";
+
 /// Why an accepting side says no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -55,7 +58,7 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Refusal::Version => "the peer does not speak this protocol version",
             Refusal::Damaged => "the hello arrived damaged",
-            Refusal::Cluster => "the peer is of another cluster",
+            Refusal::Cluster => OTHER_CLUSTER,
             Refusal::Member => "another member listens at this address",
             Refusal::Stranger => "the peer does not know this member",
             Refusal::Purpose => "the peer does not know the connection's purpose",

@@ -27,6 +27,7 @@ mod socket;
 mod tcp;
 mod writer;
 
+pub use hello::OTHER_CLUSTER;
 pub use memory::{MemoryNetwork, MemoryTransport};
 pub use options::{MAX_FRAME, TcpOptions};
 pub use peer::PeerStatus;

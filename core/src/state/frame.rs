@@ -1,9 +1,9 @@
 //! What an image consists of.
 //!
 //! A stream of length-delimited [`Frame`]s, cut into chunks wherever it is long enough: first the head, then
-//! members and what they said of themselves, leases, sessions (each followed by its answers), then every version that counts, by key and then
-//! by age, at last the end. What can be derived is not written: the keys of a lease, the log of revisions,
-//! the sums. A frame without content is padding.
+//! members and what they said of themselves, leases, sessions (each followed by its answers), then every
+//! version that counts, by key and then by age, at last the end. What can be derived is not written: the keys
+//! of a lease, the log of revisions, the sums. A frame without content is padding.
 
 use bytes::Bytes;
 

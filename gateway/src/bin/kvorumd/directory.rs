@@ -138,10 +138,14 @@ pub(crate) fn refuse_others(data_dir: &Path) -> Result<(), String> {
     etcds::refuse(data_dir)
 }
 
+/// Whether a member has begun here.
+pub(crate) fn has_member(data_dir: &Path) -> bool {
+    data_dir.join(MEMBER).join("cluster").exists()
+}
+
 /// Nobody starts on half an import. One beside a member is no more than what an import left that came too late.
 fn refuse_import(data_dir: &Path) -> Result<(), String> {
-    let has_member = data_dir.join(MEMBER).join("cluster").exists();
-    if has_member || !is_there(&data_dir.join(IMPORTING)) || planted!("start_on_half_import") {
+    if has_member(data_dir) || !is_there(&data_dir.join(IMPORTING)) || planted!("start_on_half_import") {
         return Ok(());
     }
     let shown = data_dir.display();

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use kvorum::transports::OTHER_CLUSTER;
 use kvorum_core::planted;
 
 use crate::cluster::Cluster;
@@ -14,9 +15,6 @@ use crate::start::hex;
 
 /// The entry that an import's image stands for. A cluster that begins with nothing has none of a client's there either.
 const FIRST: u64 = 1;
-
-/// What the transport says of such a peer.
-const FOREIGN: &str = "the peer is of another cluster";
 
 const IMPORT_ALL: &str = "run the same 'kvorumd import' on every member, each into a new data directory";
 
@@ -29,7 +27,7 @@ pub(crate) struct Kin {
 impl Kin {
     /// Whether a connection was lost or refused for this.
     pub(crate) fn is_foreign(last_error: &str) -> bool {
-        last_error.ends_with(FOREIGN)
+        last_error.ends_with(OTHER_CLUSTER)
     }
 
     /// Whether a log with this last entry may hold what somebody was promised: then a leader was there once, and so was a

@@ -12,7 +12,9 @@ use kvorum::storages::FileStorage;
 use kvorum_core::planted;
 
 use crate::cluster::Cluster;
-use crate::directory::{IMPORTING, MEMBER, Place, cannot, make_private, refuse_others, sync_directory};
+use crate::directory::{
+    IMPORTING, MEMBER, Place, cannot, has_member, make_private, refuse_others, sync_directory,
+};
 use crate::imported::Imported;
 
 /// What becomes a data directory.
@@ -99,10 +101,10 @@ fn remove(place: &Place, made: &[PathBuf]) {
 /// A member's data is never imported over. An empty directory of that name is nobody's; what is none (a file, or a link,
 /// wherever it leads) is somebody's, and cannot become one.
 fn refuse_members(data_dir: &Path) -> Result<(), String> {
-    let member = data_dir.join(MEMBER);
-    if member.join("cluster").exists() {
+    if has_member(data_dir) {
         return Err(format!("{} has a member's data already", data_dir.display()));
     }
+    let member = data_dir.join(MEMBER);
     for path in [&member, &data_dir.join(IMPORTING)] {
         if fs::symlink_metadata(path).is_ok_and(|it| !it.is_dir()) {
             return Err(format!(
