@@ -1,10 +1,14 @@
 //! A cluster embedded as a user would, over real threads.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use kvorum::request::{
-    CompactionRequest, LeaseTimeToLiveRequest, PutRequest, RangeRequest, TxnRequest, WatchRequest,
+    CompactionRequest, LeaseTimeToLiveRequest, PutRequest, RangeRequest, RangeResponse, ResponseKind,
+    TxnRequest, WatchRequest,
 };
 use kvorum::transports::MemoryNetwork;
 use kvorum::{Node, WatchItem, block_on};
@@ -258,4 +262,39 @@ fn a_session_makes_writes_safe_to_repeat() {
     assert_eq!(store.put("k", "2").wait().unwrap().header.unwrap().revision, 3);
     store.close_session().wait().unwrap();
     assert!(store.put("k", "3").wait().is_err());
+}
+
+#[test]
+fn a_long_read_holds_nobody_up_and_is_of_its_moment() {
+    const KEYS: usize = 20_000;
+    let node = Node::builder().start().unwrap();
+    let client = node.client();
+    let puts: Vec<_> = (0..KEYS).map(|i| client.put(format!("k{i:05}"), "old")).collect();
+    puts.into_iter().for_each(|put| drop(put.wait().unwrap()));
+    let all = RangeRequest { serializable: true, ..RangeRequest::prefix("k") };
+    let twice = TxnRequest::default().then(all.clone()).then(all.clone());
+    let moment = client.put("z", "").wait().unwrap().header.unwrap().revision;
+
+    let (mut range, mut txn) = (client.range(all.clone()), client.txn(twice));
+    let mut poll = Context::from_waker(Waker::noop());
+    assert!(
+        Pin::new(&mut range).poll(&mut poll).is_pending() && Pin::new(&mut txn).poll(&mut poll).is_pending()
+    );
+    // Nobody but this thread would go on with the reads: the node goes on between two slices.
+    let newest = client.put("k00000", "new").wait().unwrap().header.unwrap().revision;
+    client.delete("k19999").wait().unwrap();
+    client.compact(newest).wait().unwrap();
+
+    let is_of_the_moment = |read: RangeResponse| {
+        assert_eq!((read.count, read.header.unwrap().revision), (KEYS as i64, moment));
+        assert!(read.kvs.len() == KEYS && read.kvs.iter().all(|kv| kv.value == "old"));
+    };
+    is_of_the_moment(range.wait().unwrap());
+    for response in txn.wait().unwrap().responses {
+        let Some(ResponseKind::Range(read)) = response.response else { panic!("{response:?}") };
+        is_of_the_moment(read);
+    }
+    // And one that asks the cluster first.
+    let read = client.range(RangeRequest::prefix("k")).wait().unwrap();
+    assert_eq!((read.count, &read.kvs[0].value[..]), (KEYS as i64 - 1, &b"new"[..]));
 }

@@ -26,8 +26,9 @@ const CORE: &[&str] = &[
     // 3: how it is agreed
     "node",
     // 4: handles, and the loop
-    "reply",
     "shared",
+    "read",
+    "reply",
     "mail",
     "status",
     "stats",

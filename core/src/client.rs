@@ -16,6 +16,7 @@ use crate::ids::{LeaseId, NodeId, Revision, SessionId, Term};
 use crate::lease::{Granted, Keep, Keeper, Lease};
 use crate::mail::{Mail, ReplySender};
 use crate::node::{Reply, Request};
+use crate::read::{self, Reading};
 use crate::reply::Answer;
 use crate::request::*;
 use crate::session::Session;
@@ -117,10 +118,12 @@ impl Client {
     /// [`ErrorKind::Compacted`], [`ErrorKind::FutureRevision`], or what is wrong with the request itself.
     pub fn range_local(&self, request: &RangeRequest) -> Result<RangeResponse> {
         check_range(request)?;
+        self.reading(request).run()
+    }
+
+    fn reading(&self, request: &RangeRequest) -> Reading<RangeResponse> {
         self.shared.counters.reads.fetch_add(1, Ordering::Relaxed);
-        let mut response = self.shared.state.read().range(request)?;
-        self.shared.complete(&mut response.header, self.shared.term());
-        Ok(response)
+        read::range(&self.shared, request)
     }
 
     /// Reads the first pairs of a range from this node's own state: see [`State::piece`](crate::state::State::piece).
@@ -138,14 +141,14 @@ impl Client {
         request: RangeRequest,
         pick: impl FnOnce(RangeResponse) -> T + Send + 'static,
     ) -> Answer<T> {
-        if request.serializable {
-            return Answer::ready(self.range_local(&request).map(pick));
-        }
         if let Err(error) = check_range(&request) {
             return Answer::ready(Err(error));
         }
+        if request.serializable {
+            return Answer::reading(self.reading(&request).map(pick));
+        }
         let here = self.clone();
-        self.ask(Request::Read, ErrorKind::Stopped.into(), move |_| here.range_local(&request).map(pick))
+        self.read_when_current(move || here.reading(&request).map(pick))
     }
 
     /// Runs a transaction.
@@ -161,17 +164,11 @@ impl Client {
         if let Err(error) = check_txn(&request, &self.shared.config.limits) {
             return Answer::ready(Err(error));
         }
-        let is_local = request.is_serializable();
-        let shared = self.shared.clone();
-        let run = move || {
-            let mut response = shared.state.read().read_txn(&request)?;
-            shared.complete(&mut response.header, shared.term());
-            Ok(response)
-        };
-        if is_local {
-            return Answer::ready(run());
+        if request.is_serializable() {
+            return Answer::reading(read::txn(&self.shared, request));
         }
-        self.ask(Request::Read, ErrorKind::Stopped.into(), move |_| run())
+        let shared = self.shared.clone();
+        self.read_when_current(move || read::txn(&shared, request))
     }
 
     /// Forgets what was overwritten or deleted at or before `revision`.
@@ -426,11 +423,24 @@ impl Client {
         if_gone: Error,
         finish: impl FnOnce(Reply) -> Result<T> + Send + 'static,
     ) -> Answer<T> {
-        let (sender, receiver) = oneshot::async_channel();
-        if self.mail.send(Mail::Ask(request, ReplySender(sender))).is_err() {
-            return Answer::ready(Err(ErrorKind::Stopped.into()));
+        match self.sent(request) {
+            Some(receiver) => Answer::waiting(receiver, if_gone, finish),
+            None => Answer::ready(Err(ErrorKind::Stopped.into())),
         }
-        Answer::waiting(receiver, if_gone, finish)
+    }
+
+    /// Reads this node's state as soon as it is known to be as new as this question.
+    fn read_when_current<T>(&self, begin: impl FnOnce() -> Reading<T> + Send + 'static) -> Answer<T> {
+        match self.sent(Request::Read) {
+            Some(receiver) => Answer::waiting_to_read(receiver, ErrorKind::Stopped.into(), begin),
+            None => Answer::ready(Err(ErrorKind::Stopped.into())),
+        }
+    }
+
+    /// `None`: the node is gone.
+    fn sent(&self, request: Request) -> Option<oneshot::AsyncReceiver<Result<Reply>>> {
+        let (sender, receiver) = oneshot::async_channel();
+        self.mail.send(Mail::Ask(request, ReplySender(sender))).ok().map(|()| receiver)
     }
 }
 

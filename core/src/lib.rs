@@ -28,6 +28,7 @@ pub mod lock;
 pub mod mail;
 mod members;
 pub mod node;
+mod read;
 mod reply;
 pub mod request;
 mod session;

@@ -9,9 +9,10 @@ use std::time::Duration;
 use crate::block::{block_on, block_on_timeout};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::Reply;
+use crate::read::{Reading, Slices};
 
 /// Turns what the node says into what was asked for, on the thread of whoever waits.
-type Finish<T> = Box<dyn FnOnce(Reply) -> Result<T> + Send>;
+type Finish<T> = Box<dyn FnOnce(Reply) -> Reading<T> + Send>;
 
 /// An answer that is on its way: a future for any runtime, and [`Answer::wait`] for threads.
 ///
@@ -22,6 +23,7 @@ pub struct Answer<T>(Inner<T>);
 
 enum Inner<T> {
     Ready(Option<Result<T>>),
+    Reading(Slices<T>),
     Waiting {
         receiver: oneshot::AsyncReceiver<Result<Reply>>,
         finish: Option<Finish<T>>,
@@ -35,12 +37,29 @@ impl<T> Answer<T> {
         Answer(Inner::Ready(Some(result)))
     }
 
+    pub(crate) fn reading(reading: Reading<T>) -> Answer<T> {
+        match reading {
+            Reading::Done(result) => Answer::ready(result),
+            Reading::Long(slices) => Answer(Inner::Reading(slices)),
+        }
+    }
+
+    /// For a read that begins as soon as the node says that it may.
+    pub(crate) fn waiting_to_read(
+        receiver: oneshot::AsyncReceiver<Result<Reply>>,
+        if_gone: Error,
+        begin: impl FnOnce() -> Reading<T> + Send + 'static,
+    ) -> Answer<T> {
+        Answer(Inner::Waiting { receiver, finish: Some(Box::new(|_| begin())), if_gone })
+    }
+
     pub(crate) fn waiting(
         receiver: oneshot::AsyncReceiver<Result<Reply>>,
         if_gone: Error,
         finish: impl FnOnce(Reply) -> Result<T> + Send + 'static,
     ) -> Answer<T> {
-        Answer(Inner::Waiting { receiver, finish: Some(Box::new(finish)), if_gone })
+        let finish = Box::new(|reply| Reading::Done(finish(reply)));
+        Answer(Inner::Waiting { receiver, finish: Some(finish), if_gone })
     }
 
     /// Waits for the answer on this thread. The node itself ends the wait after its request time-out.
@@ -61,7 +80,7 @@ impl<T> Answer<T> {
     pub fn wait_timeout(self, timeout: Duration) -> Result<T> {
         let late = match &self.0 {
             Inner::Waiting { if_gone, .. } => if_gone.with_kind(ErrorKind::Timeout),
-            Inner::Ready(_) => ErrorKind::Timeout.into(),
+            Inner::Ready(_) | Inner::Reading(_) => ErrorKind::Timeout.into(),
         };
         block_on_timeout(self, timeout).unwrap_or(Err(late))
     }
@@ -74,12 +93,26 @@ impl<T> Future for Answer<T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
         let polled_again = "an answer must not be polled after it was ready";
-        match &mut self.get_mut().0 {
+        let inner = &mut self.get_mut().0;
+        if let Inner::Waiting { receiver, finish, if_gone } = inner {
+            let said = ready!(Pin::new(receiver).poll(context));
+            let finish = finish.take().expect(polled_again);
+            match said.unwrap_or_else(|_| Err(if_gone.clone())).map(finish) {
+                Ok(Reading::Long(slices)) => *inner = Inner::Reading(slices),
+                Ok(Reading::Done(result)) => return Poll::Ready(result),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        match inner {
             Inner::Ready(result) => Poll::Ready(result.take().expect(polled_again)),
-            Inner::Waiting { receiver, finish, if_gone } => {
-                let said = ready!(Pin::new(receiver).poll(context));
-                let finish = finish.take().expect(polled_again);
-                Poll::Ready(said.unwrap_or_else(|_| Err(if_gone.clone())).and_then(finish))
+            Inner::Waiting { .. } => Poll::Pending,
+            Inner::Reading(slices) => {
+                let done = slices();
+                if done.is_none() {
+                    // To be asked again, but after whoever else is polled on this thread.
+                    context.waker().wake_by_ref();
+                }
+                done.map_or(Poll::Pending, Poll::Ready)
             }
         }
     }

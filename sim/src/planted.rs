@@ -100,6 +100,9 @@ pub fn plant(name: &str) -> Option<&'static Plant> {
 /// Why no run shows what goes wrong in the gateway or in its server.
 const NO_GATEWAY: &str = "made-up runs have clients and nodes, and no gateway between them";
 
+/// Why no run shows what goes wrong in a read of very many keys.
+const FEW_KEYS: &str = "made-up runs have fewer keys than are read under one lock";
+
 /// All of them, floor by floor from below.
 pub const PLANTS: &[Plant] = &[
     Plant {
@@ -762,10 +765,32 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "long_read_moves_on",
+        twin: "L1",
+        does: "A read in slices goes on with what is newest.",
+        file: "core/src/state/long.rs",
+        expected: Expected::Test {
+            target: "core::state::tests::long::a_long_read_is_of_the_moment_it_was_begun",
+            because: FEW_KEYS,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "garbage_under_long_read",
+        twin: "L1",
+        does: "Garbage is collected while a long read needs it.",
+        file: "core/src/state/mod.rs",
+        expected: Expected::Test {
+            target: "core::state::tests::long::a_long_read_is_of_the_moment_it_was_begun",
+            because: FEW_KEYS,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "limit_hides_more",
         twin: "L1",
         does: "A read with a limit does not say that there is more.",
-        file: "core/src/state/range.rs",
+        file: "core/src/state/gather.rs",
         expected: Expected::Checkers(&[Checker::History]),
         class: Class::A,
     },
@@ -773,7 +798,7 @@ pub const PLANTS: &[Plant] = &[
         name: "count_ends_at_limit",
         twin: "L1",
         does: "A read with a limit counts what it shows.",
-        file: "core/src/state/range.rs",
+        file: "core/src/state/gather.rs",
         expected: Expected::Checkers(&[Checker::History]),
         class: Class::A,
     },

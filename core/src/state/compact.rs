@@ -32,7 +32,7 @@ impl Store {
     /// Makes everything unreachable that was superseded at or before a revision.
     pub(super) fn compact(&mut self, requested: Revision) -> Result<()> {
         if requested <= self.compacted {
-            return Err(self.compacted_error(requested));
+            return Err(self.readable().compacted_error(requested));
         }
         if requested > self.revision {
             return Err(ErrorKind::FutureRevision { requested, current: self.revision }.into());

@@ -11,7 +11,8 @@
 //! | --- | --- |
 //! | `apply` | an entry and its effect |
 //! | `store`, `record`, `log`, `key` | keys, their versions, the log of revisions |
-//! | `range`, `txn` | reading; transactions |
+//! | `range`, `gather`, `txn` | reading; transactions |
+//! | `long` | reads that look at more keys than one lock should be held for |
 //! | `lease`, `session` | leases; what makes retries harmless |
 //! | `compact` | compaction, at once for readers and in steps for memory |
 //! | `watch`, `index` | watches and who is woken by what |
@@ -23,6 +24,7 @@ mod answer;
 mod apply;
 mod compact;
 mod frame;
+mod gather;
 mod hash;
 mod image;
 mod index;
@@ -30,6 +32,7 @@ mod key;
 mod lease;
 mod load;
 mod log;
+mod long;
 mod range;
 mod rebuild;
 mod record;
@@ -45,6 +48,7 @@ mod tests;
 
 pub use image::ImageCut;
 pub use load::ImageLoader;
+pub(crate) use long::{LongRead, Turn};
 pub use range::Piece;
 pub use rebuild::{Foreign, Rebuild, Rebuilt};
 pub use tally::Tally;
@@ -59,6 +63,10 @@ use crate::error::Result;
 use crate::ids::{ClusterId, DirectoryId, LeaseId, NodeId, Revision};
 use crate::request::Header;
 use crate::storage::LogPosition;
+
+/// How many keys or revisions are looked at under one lock of the state: some tenths of a millisecond. The node's one
+/// thread, which sends the heartbeats, waits for that lock whenever it applies.
+pub(crate) const SLICE: usize = 2000;
 
 /// What all members agree on, and the watches that are open on this one.
 ///
@@ -79,7 +87,7 @@ pub struct State {
     no_space: bool,
     // What follows is this node's own.
     watches: watch::Watches,
-    /// Shared with every image being taken.
+    /// Shared with every image being taken, and with every long read.
     pin: Arc<()>,
     /// Kept from entry to entry, so that applying does not allocate.
     scratch: Vec<u8>,
@@ -248,9 +256,9 @@ impl State {
         self.leases.replace(old.leases);
     }
 
-    /// Whether an image is being taken.
+    /// Whether an image is being taken, or a long read done.
     fn is_pinned(&self) -> bool {
-        Arc::strong_count(&self.pin) > 1
+        Arc::strong_count(&self.pin) > 1 && !planted!("garbage_under_long_read")
     }
 }
 

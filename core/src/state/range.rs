@@ -1,7 +1,6 @@
 //! Reading a key or a range.
 
-use std::sync::Arc;
-
+use super::gather::{Gather, pair};
 use super::key::Span;
 use super::record::{History, Record};
 use super::store::Store;
@@ -9,7 +8,7 @@ use super::{State, header};
 use crate::check::check_range;
 use crate::error::Result;
 use crate::ids::Revision;
-use crate::request::{KeyValue, RangeRequest, RangeResponse, SortOrder, SortTarget};
+use crate::request::{KeyValue, RangeRequest, RangeResponse};
 
 /// The first pairs of a range. See [`State::piece`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,7 +36,7 @@ impl State {
     /// ```
     pub fn range(&self, r: &RangeRequest) -> Result<RangeResponse> {
         check_range(r)?;
-        self.store.check_revision(r.revision)?;
+        self.store.readable().check(r.revision)?;
         Ok(self.store.range(r))
     }
 
@@ -51,7 +50,7 @@ impl State {
     /// As [`State::range`].
     pub fn piece(&self, r: &RangeRequest, bytes: usize) -> Result<Piece> {
         check_range(r)?;
-        self.store.check_revision(r.revision)?;
+        self.store.readable().check(r.revision)?;
         let at = if r.revision > 0 { r.revision } else { Revision::MAX };
         let limit = if r.limit > 0 { usize::try_from(r.limit).unwrap_or(usize::MAX) } else { usize::MAX };
         let span = Span::new(&r.key, &r.range_end);
@@ -77,86 +76,18 @@ impl Store {
     /// Reads a range whose shape and revision have been checked.
     pub(super) fn range(&self, r: &RangeRequest) -> RangeResponse {
         let header = Some(header(self.working_revision()));
-        let span = Span::new(&r.key, &r.range_end);
         let at = if r.revision > 0 { r.revision } else { Revision::MAX };
-        if let Span::Single(key) = span {
-            let found = self.history(key).and_then(|history| history.live_at(at));
-            return answer(header, r, found.into_iter().collect(), i64::from(found.is_some()));
+        let mut gather: Gather<&Record> = Gather::new(r);
+        match Span::new(&r.key, &r.range_end) {
+            Span::Single(key) => {
+                let found = self.history(key).and_then(|history| history.live_at(at));
+                found.into_iter().for_each(|record| gather.meet(r, record, || record));
+            }
+            span => {
+                let live = self.histories(span).filter_map(|history: &History| history.live_at(at));
+                live.for_each(|record| gather.meet(r, record, || record));
+            }
         }
-        let mut live = self.histories(span).filter_map(|history: &History| history.live_at(at));
-        // One more than asked for shows whether there are more.
-        let fetch = if r.count_only { 0 } else { fetch_limit(r) };
-        let records: Vec<&Arc<Record>> = live.by_ref().take(fetch).collect();
-        let rest = if planted!("count_ends_at_limit") && fetch > 0 { 0 } else { live.count() };
-        let count = records.len() + rest;
-        answer(header, r, records, i64::try_from(count).unwrap_or(i64::MAX))
+        gather.answer(header, r)
     }
-}
-
-/// How many pairs must be fetched, in key order, before they are filtered, sorted and cut. As etcd does: a
-/// limit without an explicit order cuts by key, even if the answer is then sorted by something else.
-fn fetch_limit(r: &RangeRequest) -> usize {
-    let filtered = r.min_mod_revision != 0
-        || r.max_mod_revision != 0
-        || r.min_create_revision != 0
-        || r.max_create_revision != 0;
-    if r.limit <= 0 || filtered || r.sort_order != SortOrder::None as i32 {
-        return usize::MAX;
-    }
-    let more = usize::from(!planted!("limit_hides_more"));
-    usize::try_from(r.limit).unwrap_or(usize::MAX).saturating_add(more)
-}
-
-/// Filters, sorts, cuts and strips what was fetched.
-fn answer(
-    header: Option<crate::request::Header>,
-    r: &RangeRequest,
-    mut records: Vec<&Arc<Record>>,
-    count: i64,
-) -> RangeResponse {
-    if r.count_only {
-        return RangeResponse { header, kvs: Vec::new(), more: false, count };
-    }
-    records.retain(|record| passes(r, record));
-    sort(r, &mut records);
-    let limit = if r.limit > 0 { usize::try_from(r.limit).unwrap_or(usize::MAX) } else { usize::MAX };
-    let more = records.len() > limit;
-    records.truncate(limit);
-    let kvs = records.iter().map(|record| pair(r, record)).collect();
-    RangeResponse { header, kvs, more, count }
-}
-
-/// A pair as it was asked for.
-fn pair(r: &RangeRequest, record: &Record) -> KeyValue {
-    match r.keys_only {
-        true => KeyValue { value: bytes::Bytes::new(), ..record.pair() },
-        false => record.pair(),
-    }
-}
-
-/// Whether a pair passes the revision filters; 0 means that there is none.
-fn passes(r: &RangeRequest, record: &Record) -> bool {
-    let within = |revision, min, max| (min == 0 || revision >= min) && (max == 0 || revision <= max);
-    within(record.modified, r.min_mod_revision, r.max_mod_revision)
-        && within(record.create, r.min_create_revision, r.max_create_revision)
-}
-
-/// Sorts what came in key order. No order means ascending; pairs that compare equal stay in key order.
-fn sort(r: &RangeRequest, records: &mut [&Arc<Record>]) {
-    let descend = r.sort_order == SortOrder::Descend as i32;
-    let target = SortTarget::try_from(r.sort_target).unwrap_or(SortTarget::Key);
-    if target == SortTarget::Key {
-        if descend {
-            records.reverse();
-        }
-        return;
-    }
-    let compare = |a: &&Arc<Record>, b: &&Arc<Record>| match target {
-        SortTarget::Key => a.key().cmp(b.key()),
-        SortTarget::Version => a.version.cmp(&b.version),
-        SortTarget::Create => a.create.cmp(&b.create),
-        SortTarget::Mod => a.modified.cmp(&b.modified),
-        SortTarget::Value => a.value().cmp(b.value()),
-    };
-    records.sort_by(|a, b| if descend { compare(b, a) } else { compare(a, b) });
 }

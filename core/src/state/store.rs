@@ -42,6 +42,43 @@ pub(super) enum Change<T> {
     Set(T),
 }
 
+/// Which revisions can be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Readable {
+    /// The newest.
+    pub(super) newest: Revision,
+    compacted: Revision,
+}
+
+impl Readable {
+    /// Whether a revision can be read; 0 and less stand for the newest.
+    pub(super) fn check(self, requested: Revision) -> Result<()> {
+        let current = self.newest;
+        if requested > current {
+            return Err(ErrorKind::FutureRevision { requested, current }.into());
+        }
+        if requested > 0 && requested < self.compacted {
+            return Err(self.compacted_error(requested));
+        }
+        Ok(())
+    }
+
+    /// The same inside a transaction. Stricter than outside, as in etcd: only 0 means the newest revision; a negative
+    /// one is merely very old.
+    pub(super) fn check_in_txn(self, requested: Revision) -> Result<()> {
+        match requested {
+            0 => Ok(()),
+            requested if requested < self.compacted => Err(self.compacted_error(requested)),
+            requested => self.check(requested),
+        }
+    }
+
+    /// [`ErrorKind::Compacted`].
+    pub(super) fn compacted_error(self, requested: Revision) -> crate::Error {
+        ErrorKind::Compacted { requested, compacted: self.compacted.max(0) }.into()
+    }
+}
+
 impl Store {
     /// An empty one.
     pub(super) fn new() -> Store {
@@ -82,21 +119,9 @@ impl Store {
         range.into_iter().flatten().map(|(_, history)| history)
     }
 
-    /// Whether a revision can be read now; 0 and less stand for the newest.
-    pub(super) fn check_revision(&self, requested: Revision) -> Result<()> {
-        let current = self.revision;
-        if requested > current {
-            return Err(ErrorKind::FutureRevision { requested, current }.into());
-        }
-        if requested > 0 && requested < self.compacted {
-            return Err(self.compacted_error(requested));
-        }
-        Ok(())
-    }
-
-    /// [`ErrorKind::Compacted`].
-    pub(super) fn compacted_error(&self, requested: Revision) -> crate::Error {
-        ErrorKind::Compacted { requested, compacted: self.compacted.max(0) }.into()
+    /// Which revisions can be read now.
+    pub(super) fn readable(&self) -> Readable {
+        Readable { newest: self.revision, compacted: self.compacted }
     }
 
     /// Writes one version at the revision under way, and returns the pair before it and the one after it.

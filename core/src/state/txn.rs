@@ -10,9 +10,10 @@ use super::store::Store;
 use super::{State, header};
 use crate::check::{check_delete, check_put, check_range};
 use crate::error::{ErrorKind, Result};
+use crate::ids::Revision;
 use crate::request::{
-    Compare, CompareResult, CompareTarget, CompareWith, Header, PutRequest, RangeRequest, RequestKind,
-    RequestOp, ResponseKind, ResponseOp, TxnRequest, TxnResponse,
+    Compare, CompareResult, CompareTarget, CompareWith, Header, PutRequest, RangeRequest, RangeResponse,
+    RequestKind, RequestOp, ResponseKind, ResponseOp, TxnRequest, TxnResponse,
 };
 
 /// Whether the compares hold, of a transaction and of those on its path, in the order of their execution.
@@ -64,7 +65,8 @@ impl Path {
     }
 }
 
-fn branch(txn: &TxnRequest, holds: bool) -> &[RequestOp] {
+/// The branch that is taken.
+pub(super) fn branch(txn: &TxnRequest, holds: bool) -> &[RequestOp] {
     if holds != planted!("swap_branches") { &txn.success } else { &txn.failure }
 }
 
@@ -79,15 +81,12 @@ impl State {
         let mut path = Path::of(&self.store, t)?;
         let (succeeded, ops) = path.branch(t);
         let mut responses = Vec::with_capacity(ops.len());
-        for op in ops {
-            let Some(RequestKind::Range(r)) = &op.request else {
-                let reason = "a transaction that writes, or has one inside, must be proposed".into();
-                return Err(ErrorKind::Config { reason }.into());
-            };
+        for r in reads(ops) {
+            let r = r?;
             self.store.check_txn_range(r)?;
-            responses.push(response(ResponseKind::Range(self.store.range(r))));
+            responses.push(self.store.range(r));
         }
-        Ok(TxnResponse { header: Some(header(self.store.revision)), succeeded, responses })
+        Ok(read_answer(self.store.revision, succeeded, responses))
     }
 
     /// How many puts are on the path.
@@ -176,37 +175,66 @@ impl State {
     }
 }
 
+/// The reads of a branch of a transaction that only reads.
+pub(super) fn reads(ops: &[RequestOp]) -> impl Iterator<Item = Result<&RangeRequest>> {
+    ops.iter().map(|op| match &op.request {
+        Some(RequestKind::Range(r)) => Ok(r),
+        Some(_) => {
+            let reason = "a transaction that writes, or has one inside, must be proposed".into();
+            Err(ErrorKind::Config { reason }.into())
+        }
+        None => Err(ErrorKind::KeyNotFound.into()),
+    })
+}
+
+/// What a transaction that only reads is answered.
+pub(super) fn read_answer(revision: Revision, succeeded: bool, reads: Vec<RangeResponse>) -> TxnResponse {
+    let responses = reads.into_iter().map(|read| response(ResponseKind::Range(read))).collect();
+    TxnResponse { header: Some(header(revision)), succeeded, responses }
+}
+
 fn response(kind: ResponseKind) -> ResponseOp {
     ResponseOp { response: Some(kind) }
 }
 
 impl Store {
-    /// Whether a read inside a transaction can be done. Stricter than outside, as in etcd: only 0 means the
-    /// newest revision; a negative one is merely very old.
+    /// Whether a read inside a transaction can be done.
     fn check_txn_range(&self, r: &RangeRequest) -> Result<()> {
         check_range(r)?;
-        match r.revision {
-            0 => Ok(()),
-            revision if revision < self.compacted => Err(self.compacted_error(revision)),
-            revision => self.check_revision(revision),
-        }
+        self.readable().check_in_txn(r.revision)
     }
 
-    /// Whether a condition holds for every key of its range; one without keys is judged as a key that does
-    /// not exist.
+    /// Whether a condition holds for every key of its range.
     fn compare(&self, compare: &Compare) -> bool {
-        let mut none = true;
         let span = Span::new(&compare.key, &compare.range_end);
         if let Span::Single(key) = span {
             return holds(compare, self.live(key).map(|record| &**record));
         }
-        for record in self.histories(span).filter_map(|history| history.live()) {
-            none = false;
-            if !holds(compare, Some(record)) {
-                return false;
-            }
-        }
-        !none || holds(compare, None)
+        let mut trial = Trial::default();
+        let mut live = self.histories(span).filter_map(|history| history.live());
+        while live.next().is_some_and(|record| trial.meet(compare, record)) {}
+        trial.verdict(compare)
+    }
+}
+
+/// A condition on all pairs of a range, judged one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Trial {
+    has_met: bool,
+    fails: bool,
+}
+
+impl Trial {
+    /// The next pair. False: it does not hold, whatever comes.
+    pub(super) fn meet(&mut self, compare: &Compare, record: &Record) -> bool {
+        self.has_met = true;
+        self.fails |= !holds(compare, Some(record));
+        !self.fails
+    }
+
+    /// Whether the condition holds. A range without keys is judged as a key that does not exist.
+    pub(super) fn verdict(&self, compare: &Compare) -> bool {
+        !self.fails && (self.has_met || holds(compare, None))
     }
 }
 

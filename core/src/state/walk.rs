@@ -10,13 +10,10 @@ use std::sync::Arc;
 
 use super::key::Key;
 use super::record::{History, Record};
-use super::{LeaseInfo, State};
+use super::{LeaseInfo, SLICE, State};
 use crate::error::{ErrorKind, Result};
 use crate::ids::{LeaseId, Revision};
 use crate::storage::LogPosition;
-
-/// How many keys or revisions one call looks at, so that the state's lock is never held for long.
-const SCAN: usize = 2000;
 
 /// A version of a key, or the tombstone that ended it. Shared with the state, not copied.
 #[derive(Clone, Debug)]
@@ -152,7 +149,7 @@ impl State {
                 return Err(ErrorKind::FutureRevision { requested, current }.into());
             }
             Scope::Hashed(requested) if requested > 0 && requested < compacted => {
-                return Err(self.store.compacted_error(requested));
+                return Err(self.store.readable().compacted_error(requested));
             }
             Scope::Hashed(requested) => requested,
         };
@@ -200,7 +197,7 @@ impl Walk {
                 Step::Versions(Vec::new())
             }
             Stage::Old(from) => {
-                let records: Vec<_> = self.old.iter().skip(*from).take(SCAN).collect();
+                let records: Vec<_> = self.old.iter().skip(*from).take(SLICE).collect();
                 *from += records.len();
                 let versions: Vec<_> = records.iter().map(|(record, _)| Version(record.clone())).collect();
                 if versions.is_empty() {
@@ -210,7 +207,7 @@ impl Walk {
             }
             Stage::Log(from) => {
                 let first = (*from).max(compacted + 1).max(state.store.log.first());
-                let last = self.until.min(first.saturating_add(SCAN as Revision - 1));
+                let last = self.until.min(first.saturating_add(SLICE as Revision - 1));
                 if first > last {
                     return Step::End;
                 }
@@ -229,13 +226,13 @@ impl Walk {
     /// Looks at some keys.
     fn look(&mut self, state: &State, after: Option<Key>) {
         let from = after.as_ref().map_or(Bound::Unbounded, |key| Bound::Excluded(key.as_slice()));
-        let keys = state.store.keys.range::<[u8], _>((from, Bound::Unbounded)).take(SCAN);
+        let keys = state.store.keys.range::<[u8], _>((from, Bound::Unbounded)).take(SLICE);
         let (mut last, mut looked) = (None, 0);
         for (key, history) in keys {
             self.note(history);
             (last, looked) = (Some(key.clone()), looked + 1);
         }
-        if looked == SCAN {
+        if looked == SLICE {
             self.stage = Stage::Keys(last);
             return;
         }

@@ -290,7 +290,7 @@ impl State {
     pub fn open_watch(&mut self, r: &WatchRequest) -> Result<WatchCursor> {
         // In etcd's order: what is wrong with the start comes first.
         if r.start_revision < 0 {
-            return Err(self.store.compacted_error(r.start_revision));
+            return Err(self.store.readable().compacted_error(r.start_revision));
         }
         let key = if r.key.is_empty() { &[0] } else { &r.key[..] };
         if Span::new(key, &r.range_end).is_empty() {
@@ -319,7 +319,7 @@ impl State {
         if pending != 0 {
             let from = if planted!("replay_after_image") { pending } else { pending.max(c.next) };
             if from < self.store.compacted && !planted!("watch_skips_compacted") {
-                return Err(self.store.compacted_error(from));
+                return Err(self.store.readable().compacted_error(from));
             }
             stopped = pull.scan(c, from, watcher.map_or(0, |watcher| watcher.last));
         }

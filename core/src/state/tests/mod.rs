@@ -4,6 +4,7 @@ mod compact;
 mod image;
 mod kv;
 mod lease;
+mod long;
 mod rebuild;
 mod session;
 mod txn;

@@ -1,0 +1,109 @@
+//! Reads of this node's own state, on the thread of whoever asks.
+//!
+//! A short one is done at once. A long one is done in slices, so that the node's own thread never waits long for the
+//! state, and whoever polls many futures on one thread comes to the others between two slices.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::request::{Header, RangeRequest, RangeResponse, TxnRequest, TxnResponse};
+use crate::shared::Shared;
+use crate::state::{LongRead, SLICE, Turn};
+
+/// Does the next slice. `None`: there is more to do.
+pub(crate) type Slices<T> = Box<dyn FnMut() -> Option<Result<T>> + Send>;
+
+/// A read that is done, or to be done.
+pub(crate) enum Reading<T> {
+    Done(Result<T>),
+    Long(Slices<T>),
+}
+
+impl<T: 'static> Reading<T> {
+    /// With the answer turned into another one.
+    pub(crate) fn map<U>(self, turn: impl FnOnce(T) -> U + Send + 'static) -> Reading<U> {
+        let mut slices = match self {
+            Reading::Done(result) => return Reading::Done(result.map(turn)),
+            Reading::Long(slices) => slices,
+        };
+        let mut turn = Some(turn);
+        Reading::Long(Box::new(move || {
+            let result = slices()?;
+            let turn = turn.take()?;
+            Some(result.map(turn))
+        }))
+    }
+
+    /// Does all of it.
+    pub(crate) fn run(self) -> Result<T> {
+        let mut slices = match self {
+            Reading::Done(result) => return result,
+            Reading::Long(slices) => slices,
+        };
+        loop {
+            if let Some(result) = slices() {
+                return result;
+            }
+        }
+    }
+}
+
+/// A range.
+pub(crate) fn range(shared: &Arc<Shared>, request: &RangeRequest) -> Reading<RangeResponse> {
+    let long = {
+        let state = shared.state.read();
+        if state.is_short(request, SLICE) {
+            Ok(state.range(request))
+        } else {
+            Err(LongRead::of_range(&state, request))
+        }
+    };
+    settle(shared, long, LongRead::range, |range| &mut range.header)
+}
+
+/// A transaction that only reads.
+pub(crate) fn txn(shared: &Arc<Shared>, request: TxnRequest) -> Reading<TxnResponse> {
+    let long = {
+        let state = shared.state.read();
+        if state.is_short_txn(&request, SLICE) {
+            Ok(state.read_txn(&request))
+        } else {
+            Err(LongRead::of_txn(&state, request))
+        }
+    };
+    settle(shared, long, LongRead::txn, |txn| &mut txn.header)
+}
+
+/// Fills what the state cannot know into what was read at once, or makes slices of what was not.
+fn settle<T: 'static>(
+    shared: &Arc<Shared>,
+    read: std::result::Result<Result<T>, Result<LongRead>>,
+    answer: fn(&mut LongRead) -> T,
+    header: fn(&mut T) -> &mut Option<Header>,
+) -> Reading<T> {
+    let shared = shared.clone();
+    let complete = move |shared: &Shared, mut read: T| {
+        shared.complete(header(&mut read), shared.term());
+        read
+    };
+    let mut long = match read {
+        Ok(done) => return Reading::Done(done.map(|read| complete(&shared, read))),
+        Err(Err(error)) => return Reading::Done(Err(error)),
+        Err(Ok(long)) => long,
+    };
+    Reading::Long(Box::new(move || {
+        let turn = {
+            let state = shared.state.read();
+            let turn = long.next(&state, SLICE);
+            if let Ok(Turn::Replaced) = turn {
+                long.restart(&state);
+            }
+            turn
+        };
+        match turn {
+            Err(error) => Some(Err(error)),
+            Ok(Turn::Done) => Some(Ok(complete(&shared, answer(&mut long)))),
+            Ok(Turn::More | Turn::Replaced) => None,
+        }
+    }))
+}
