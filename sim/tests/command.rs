@@ -53,9 +53,16 @@ fn what_it_does_not_know_ends_with_two_and_a_word_about_it() {
         ("run --seeds 2 --trace", "--trace"),
         ("run --seed 1 --loud", "--loud"),
         ("run --seeds 9 --from 18446744073709551615", "not that many"),
+        ("run --seeds many", "--seeds"),
+        ("run --seed 1 --jobs 2", "--jobs"),
+        ("run --seed 1 --seconds 1 --only 999", "there is no 999"),
+        ("run --seed 1 --without 100000", "below 100000"),
         ("shrink", "--seed"),
         ("report --seed 1", "-o"),
         ("planted no_such_bug", "no_such_bug"),
+        ("planted --class Z", "A, B and C"),
+        ("planted swap_branches --class C", "of that class"),
+        ("planted --jobs two", "--jobs"),
     ];
     for (words, about) in wrong {
         let output = sim(words);
@@ -95,4 +102,13 @@ fn a_report_is_written() {
 #[test]
 fn planted_bugs_are_listed() {
     assert!(said(&sim("planted --list")).contains("send_before_sync"));
+}
+
+#[test]
+fn a_bug_that_is_not_built_in_is_not_planted_in_silence() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kvorum-sim"));
+    let output = command.args(["run", "--seeds", "1"]).env("KVORUM_PLANTED", "swap_branches").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("KVORUM_PLANTED"), "{text}");
 }

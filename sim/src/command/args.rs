@@ -1,6 +1,8 @@
 //! What the subcommands have in common: how a seed is to be run, and the line that runs it again.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use kvorum_sim::RunOptions;
@@ -22,19 +24,49 @@ pub(crate) const HELP: &str =
 /// Takes an option that says how a seed is run. Whether it was one.
 pub(crate) fn take(name: &str, parser: &mut lexopt::Parser, options: &mut RunOptions) -> Result<bool, Stop> {
     match name {
-        "seconds" => options.duration = parser.value()?.parse_with(seconds)?,
+        "seconds" => options.duration = value_with(parser, name, seconds)?,
         "nodes" => {
-            let nodes = parser.value()?.parse()?;
+            let nodes = value(parser, name)?;
             if !(1..=9).contains(&nodes) {
                 return Err(Stop::usage("--nodes takes 1 to 9"));
             }
             options.nodes = Some(nodes);
         }
-        "without" => options.without = parser.value()?.parse_with(numbers)?,
-        "only" => options.only = Some(parser.value()?.parse_with(numbers)?),
+        "without" => options.without = value_with(parser, name, numbers)?,
+        "only" => options.only = Some(value_with(parser, name, numbers)?),
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// The value of an option that takes a number.
+pub(crate) fn value<T: FromStr<Err: fmt::Display>>(
+    parser: &mut lexopt::Parser,
+    name: &str,
+) -> Result<T, Stop> {
+    let text = parser.value()?.string()?;
+    text.parse().map_err(|why| Stop::Usage(format!("--{name} {text}: {why}")))
+}
+
+/// The same, of an option with rules of its own.
+fn value_with<T>(
+    parser: &mut lexopt::Parser,
+    name: &str,
+    rule: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, Stop> {
+    let text = parser.value()?.string()?;
+    rule(&text).map_err(|why| Stop::Usage(format!("--{name} {text}: {why}")))
+}
+
+/// Whether all faults that were named are in the plan of the seed, which has so many.
+pub(crate) fn check_faults(options: &RunOptions, faults: usize) -> Result<(), Stop> {
+    let named = options.without.iter().chain(options.only.iter().flatten());
+    match named.max().filter(|number| **number >= faults) {
+        Some(number) => {
+            Err(Stop::Usage(format!("this seed's plan has {faults} faults, from 0: there is no {number}")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -51,7 +83,9 @@ pub(crate) fn numbers(text: &str) -> Result<BTreeSet<usize>, String> {
         let (low, high) = part.split_once('-').unwrap_or((part, part));
         match (low.trim().parse::<usize>(), high.trim().parse::<usize>()) {
             (Ok(low), Ok(high)) if low <= high && high < 100_000 => all.extend(low..=high),
-            _ => return Err(format!("`{part}` is neither a number nor a range of numbers")),
+            _ => {
+                return Err(format!("`{part}` is neither a number below 100000 nor a range of such, as 7-9"));
+            }
         }
     }
     Ok(all)

@@ -104,6 +104,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn dispatch() -> Result<End, Stop> {
+    check_planted()?;
     let mut parser = lexopt::Parser::from_env();
     match parser.next()? {
         Some(Value(name)) => match name.to_str() {
@@ -114,8 +115,25 @@ fn dispatch() -> Result<End, Stop> {
             _ => Err(Stop::Usage(format!("there is no command {name:?}"))),
         },
         Some(Long("help") | Short('h')) => help(HELP),
+        Some(Long("version") | Short('V')) => help(concat!("kvorum-sim ", env!("CARGO_PKG_VERSION"), "\n")),
         Some(other) => Err(other.unexpected().into()),
         None => Err(Stop::usage("which command?")),
+    }
+}
+
+/// A bug is planted only where it is built in: a run without it would be taken for one that does not find it.
+fn check_planted() -> Result<(), Stop> {
+    let Some(name) = std::env::var_os("KVORUM_PLANTED").filter(|name| !name.is_empty()) else {
+        return Ok(());
+    };
+    if !cfg!(planted = "any") {
+        return Err(Stop::usage(
+            "KVORUM_PLANTED is set, but no bug is built into this program: see `planted`",
+        ));
+    }
+    match kvorum_sim::planted::PLANTS.iter().any(|plant| name == plant.name) {
+        true => Ok(()),
+        false => Err(Stop::Usage(format!("KVORUM_PLANTED: no bug is called {name:?}"))),
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use kvorum_sim::planted::{Class, Expected, PLANTS, Plant};
 use lexopt::prelude::*;
 
-use super::{End, Stop, help};
+use super::{End, Stop, args, help};
 use build::{Found, Seeds, Workshop};
 
 const HELP: &str = "\
@@ -69,13 +69,13 @@ fn parse(parser: &mut lexopt::Parser) -> Result<Option<Asked>, Stop> {
             Long("help") | Short('h') => return Ok(None),
             Long("list") => asked.is_list = true,
             Long("class") => asked.classes = parser.value()?.string()?.to_uppercase(),
-            Long("seeds-a") => asked.seeds[0] = parser.value()?.parse()?,
-            Long("seeds-b") => asked.seeds[1] = parser.value()?.parse()?,
-            Long("seeds-c") => asked.seeds[2] = parser.value()?.parse()?,
-            Long("seconds") => asked.seconds = parser.value()?.parse()?,
-            Long("from") => asked.from = parser.value()?.parse()?,
-            Long("jobs") => asked.jobs = parser.value()?.parse()?,
-            Long("minutes") => asked.minutes = parser.value()?.parse()?,
+            Long("seeds-a") => asked.seeds[0] = args::value(parser, "seeds-a")?,
+            Long("seeds-b") => asked.seeds[1] = args::value(parser, "seeds-b")?,
+            Long("seeds-c") => asked.seeds[2] = args::value(parser, "seeds-c")?,
+            Long("seconds") => asked.seconds = args::value(parser, "seconds")?,
+            Long("from") => asked.from = args::value(parser, "from")?,
+            Long("jobs") => asked.jobs = args::value(parser, "jobs")?,
+            Long("minutes") => asked.minutes = args::value(parser, "minutes")?,
             Long("profile") => asked.profile = parser.value()?.string()?,
             Value(name) => asked.names.push(name.string()?),
             other => return Err(other.unexpected().into()),
@@ -92,9 +92,16 @@ fn choose(asked: &Asked) -> Result<Vec<&'static Plant>, Stop> {
     if let Some(name) = asked.names.iter().find(|name| PLANTS.iter().all(|plant| plant.name != **name)) {
         return Err(Stop::Usage(format!("no bug is called `{name}`: see `kvorum-sim planted --list`")));
     }
+    if asked.classes.is_empty() || !asked.classes.chars().all(|class| "ABC".contains(class)) {
+        return Err(Stop::usage("--class takes one or more of the letters A, B and C"));
+    }
     let is_wanted = |plant: &&Plant| asked.names.is_empty() || asked.names.iter().any(|n| n == plant.name);
     let is_of_class = |plant: &&Plant| asked.classes.contains(letter(plant.class));
-    Ok(PLANTS.iter().filter(is_wanted).filter(is_of_class).collect())
+    let chosen: Vec<_> = PLANTS.iter().filter(is_wanted).filter(is_of_class).collect();
+    if chosen.is_empty() {
+        return Err(Stop::usage("none of these bugs is of that class: see `kvorum-sim planted --list`"));
+    }
+    Ok(chosen)
 }
 
 fn letter(class: Class) -> char {

@@ -13,8 +13,10 @@ pub(crate) fn print(out: &mut dyn Write, run: &Run, options: &RunOptions) -> io:
     let (faults, simulated) = (options.duration.as_secs_f64(), run.simulated.as_secs_f64());
     writeln!(
         out,
-        "seed {}: {} nodes, {faults} s of faults, {simulated:.3} s simulated",
-        run.seed, run.nodes
+        "seed {}: {} node{}, {faults} s of faults, {simulated:.3} s simulated",
+        run.seed,
+        run.nodes,
+        if run.nodes == 1 { "" } else { "s" }
     )?;
     writeln!(out, "\nplan")?;
     print_faults(out, run, options, true)?;

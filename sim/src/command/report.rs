@@ -31,7 +31,7 @@ pub(crate) fn command(parser: &mut lexopt::Parser) -> Result<End, Stop> {
     while let Some(arg) = parser.next()? {
         match arg {
             Long("help") | Short('h') => return help(&format!("{HELP}{}{EXAMPLES}", args::HELP)),
-            Long("seed") => number = Some(parser.value()?.parse()?),
+            Long("seed") => number = Some(args::value(parser, "seed")?),
             Long("output") | Short('o') => file = Some(PathBuf::from(parser.value()?)),
             // A made-up run: for whoever works on the page itself.
             Long("demo") => is_demo = true,
@@ -47,6 +47,7 @@ pub(crate) fn command(parser: &mut lexopt::Parser) -> Result<End, Stop> {
     let file = file.ok_or_else(|| Stop::usage("`report` takes -o FILE"))?;
     let number: u64 = number.ok_or_else(|| Stop::usage("`report` takes --seed S"))?;
     let run = if is_demo { report::demo(number) } else { seed::run(number, &options) };
+    args::check_faults(&options, run.faults.len())?;
     write(&file, &run, &options)
 }
 

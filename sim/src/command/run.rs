@@ -44,8 +44,8 @@ Examples:
 struct Asked {
     seed: Option<u64>,
     seeds: Option<u64>,
-    from: u64,
-    jobs: usize,
+    from: Option<u64>,
+    jobs: Option<usize>,
     keep_going: bool,
     sample: bool,
     json: bool,
@@ -57,8 +57,8 @@ fn parse(parser: &mut lexopt::Parser) -> Result<Option<Asked>, Stop> {
     let mut asked = Asked {
         seed: None,
         seeds: None,
-        from: 0,
-        jobs: thread::available_parallelism().map_or(1, usize::from),
+        from: None,
+        jobs: None,
         keep_going: false,
         sample: false,
         json: false,
@@ -68,10 +68,10 @@ fn parse(parser: &mut lexopt::Parser) -> Result<Option<Asked>, Stop> {
     while let Some(arg) = parser.next()? {
         match arg {
             Long("help") | Short('h') => return Ok(None),
-            Long("seed") => asked.seed = Some(parser.value()?.parse()?),
-            Long("seeds") => asked.seeds = Some(parser.value()?.parse()?),
-            Long("from") => asked.from = parser.value()?.parse()?,
-            Long("jobs") => asked.jobs = parser.value()?.parse()?,
+            Long("seed") => asked.seed = Some(args::value(parser, "seed")?),
+            Long("seeds") => asked.seeds = Some(args::value(parser, "seeds")?),
+            Long("from") => asked.from = Some(args::value(parser, "from")?),
+            Long("jobs") => asked.jobs = Some(args::value(parser, "jobs")?),
             Long("keep-going") => asked.keep_going = true,
             Long("sample-determinism") => asked.sample = true,
             Long("json") => asked.json = true,
@@ -88,11 +88,14 @@ fn parse(parser: &mut lexopt::Parser) -> Result<Option<Asked>, Stop> {
     if asked.seed.is_some() == asked.seeds.is_some() {
         return Err(Stop::usage("`run` takes either --seeds N or --seed S"));
     }
-    if asked.jobs == 0 || asked.seeds == Some(0) {
+    if asked.jobs == Some(0) || asked.seeds == Some(0) {
         return Err(Stop::usage("--jobs and --seeds are at least 1"));
     }
-    if asked.from.checked_add(asked.seeds.unwrap_or(0)).is_none() {
+    if asked.from.unwrap_or(0).checked_add(asked.seeds.unwrap_or(0)).is_none() {
         return Err(Stop::usage("there are not that many seeds"));
+    }
+    if asked.seed.is_some() && (asked.from.is_some() || asked.jobs.is_some() || asked.keep_going) {
+        return Err(Stop::usage("--from, --jobs and --keep-going go with --seeds"));
     }
     if asked.trace && asked.seed.is_none() {
         return Err(Stop::usage("--trace goes with --seed"));
@@ -114,6 +117,7 @@ pub(crate) fn command(parser: &mut lexopt::Parser) -> Result<End, Stop> {
 fn one(number: u64, asked: Asked) -> Result<End, Stop> {
     let options = RunOptions { timeline: asked.trace, ..asked.options };
     let run = if asked.sample { seed::run_twice } else { seed::run }(number, &options);
+    args::check_faults(&options, run.faults.len())?;
     let mut out = io::stdout().lock();
     if asked.json {
         writeln!(out, "{}", run.json())?;
@@ -137,9 +141,9 @@ fn many(asked: Asked) -> Result<End, Stop> {
         broken: Vec::new(),
     };
     let batch = Batch {
-        from: asked.from,
+        from: asked.from.unwrap_or(0),
         seeds: told.seeds,
-        jobs: asked.jobs,
+        jobs: asked.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)),
         keep_going: asked.keep_going,
         sample: asked.sample,
         run: &|number, twice| if twice { seed::run_twice } else { seed::run }(number, &asked.options),

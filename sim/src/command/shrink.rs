@@ -31,7 +31,7 @@ pub(crate) fn command(parser: &mut lexopt::Parser) -> Result<End, Stop> {
     while let Some(arg) = parser.next()? {
         match arg {
             Long("help") | Short('h') => return help(&format!("{HELP}{}{EXAMPLES}", args::HELP)),
-            Long("seed") => number = Some(parser.value()?.parse()?),
+            Long("seed") => number = Some(args::value(parser, "seed")?),
             Long(name) => {
                 let name = name.to_string();
                 if !args::take(&name, parser, &mut options)? {
@@ -48,6 +48,7 @@ fn make_small(number: u64, options: &RunOptions) -> Result<End, Stop> {
     seed::silence_panics();
     let mut out = io::stdout().lock();
     let whole = seed::run(number, options);
+    args::check_faults(options, whole.faults.len())?;
     let Some(violation) = &whole.violation else {
         writeln!(out, "seed {number} breaks no promise in {} s", options.duration.as_secs_f64())?;
         return Ok(End::Well);
