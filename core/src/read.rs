@@ -50,20 +50,20 @@ impl<T: 'static> Reading<T> {
 
 /// A range.
 pub(crate) fn range(shared: &Arc<Shared>, request: &RangeRequest) -> Reading<RangeResponse> {
-    let long = {
+    let read = {
         let state = shared.state.read();
-        if state.is_short(request, SLICE) {
-            Ok(state.range(request))
-        } else {
-            Err(LongRead::of_range(&state, request))
+        match state.range_of_few(request, SLICE) {
+            Ok(Some(range)) => Ok(Ok(range)),
+            Ok(None) => Err(LongRead::of_range(&state, request)),
+            Err(error) => Ok(Err(error)),
         }
     };
-    settle(shared, long, LongRead::range, |range| &mut range.header)
+    settle(shared, read, LongRead::range, |range| &mut range.header)
 }
 
 /// A transaction that only reads.
 pub(crate) fn txn(shared: &Arc<Shared>, request: TxnRequest) -> Reading<TxnResponse> {
-    let long = {
+    let read = {
         let state = shared.state.read();
         if state.is_short_txn(&request, SLICE) {
             Ok(state.read_txn(&request))
@@ -71,7 +71,7 @@ pub(crate) fn txn(shared: &Arc<Shared>, request: TxnRequest) -> Reading<TxnRespo
             Err(LongRead::of_txn(&state, request))
         }
     };
-    settle(shared, long, LongRead::txn, |txn| &mut txn.header)
+    settle(shared, read, LongRead::txn, |txn| &mut txn.header)
 }
 
 /// Fills what the state cannot know into what was read at once, or makes slices of what was not.

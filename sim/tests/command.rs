@@ -107,7 +107,8 @@ fn planted_bugs_are_listed() {
 #[test]
 fn a_bug_that_is_not_built_in_is_not_planted_in_silence() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kvorum-sim"));
-    let output = command.args(["run", "--seeds", "1"]).env("KVORUM_PLANTED", "swap_branches").output().unwrap();
+    let output =
+        command.args(["run", "--seeds", "1"]).env("KVORUM_PLANTED", "swap_branches").output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains("KVORUM_PLANTED"), "{text}");

@@ -23,19 +23,11 @@ use crate::request::{
 };
 
 impl State {
-    /// Whether a range can be read under one lock.
-    pub(crate) fn is_short(&self, r: &RangeRequest, slice: usize) -> bool {
-        self.are_few([Span::new(&r.key, &r.range_end)].into_iter(), slice)
-    }
-
     /// Whether a transaction that only reads can be done under one lock.
     pub(crate) fn is_short_txn(&self, t: &TxnRequest, slice: usize) -> bool {
         let compares = t.compare.iter().map(|compare| Span::new(&compare.key, &compare.range_end));
         let ranges = reads(&t.success).chain(reads(&t.failure)).flatten();
-        self.are_few(compares.chain(ranges.map(|r| Span::new(&r.key, &r.range_end))), slice)
-    }
-
-    fn are_few<'a>(&self, spans: impl Iterator<Item = Span<'a>>, slice: usize) -> bool {
+        let spans = compares.chain(ranges.map(|r| Span::new(&r.key, &r.range_end)));
         let mut left = slice;
         for span in spans.filter(|span| !matches!(span, Span::Single(_))) {
             let counted = match span.is_empty() {

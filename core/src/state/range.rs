@@ -2,7 +2,7 @@
 
 use super::gather::{Gather, pair};
 use super::key::Span;
-use super::record::{History, Record};
+use super::record::Record;
 use super::store::Store;
 use super::{State, header};
 use crate::check::check_range;
@@ -40,6 +40,17 @@ impl State {
         Ok(self.store.range(r))
     }
 
+    /// The same, unless there are more keys than `most` to be looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::range`].
+    pub(crate) fn range_of_few(&self, r: &RangeRequest, most: usize) -> Result<Option<RangeResponse>> {
+        check_range(r)?;
+        self.store.readable().check(r.revision)?;
+        Ok(self.store.range_of_few(r, most))
+    }
+
     /// Reads the first pairs of a range, in key order: as many as the limit and `bytes` of keys and values allow, but
     /// at least one. It looks at nothing behind them and counts nothing, so that a long range can be read in pieces,
     /// each under a short lock: all at one revision, each from behind the last key of the one before. Order and
@@ -75,6 +86,12 @@ impl State {
 impl Store {
     /// Reads a range whose shape and revision have been checked.
     pub(super) fn range(&self, r: &RangeRequest) -> RangeResponse {
+        // There are never so many keys that it is not done.
+        self.range_of_few(r, usize::MAX).unwrap_or_default()
+    }
+
+    /// The same, unless there are more keys than `most` to be looked at.
+    fn range_of_few(&self, r: &RangeRequest, most: usize) -> Option<RangeResponse> {
         let header = Some(header(self.working_revision()));
         let at = if r.revision > 0 { r.revision } else { Revision::MAX };
         let mut gather: Gather<&Record> = Gather::new(r);
@@ -84,10 +101,15 @@ impl Store {
                 found.into_iter().for_each(|record| gather.meet(r, record, || record));
             }
             span => {
-                let live = self.histories(span).filter_map(|history: &History| history.live_at(at));
-                live.for_each(|record| gather.meet(r, record, || record));
+                let mut left = most;
+                for history in self.histories(span) {
+                    left = left.checked_sub(1)?;
+                    if let Some(record) = history.live_at(at) {
+                        gather.meet(r, record, || record);
+                    }
+                }
             }
         }
-        gather.answer(header, r)
+        Some(gather.answer(header, r))
     }
 }
