@@ -70,11 +70,23 @@ fn seeds_under_madsim() {
         return;
     }
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../madsim");
-    let test = ["test", "-p", "kvorum-sim", "--test", "mad_seeds", "--profile", "mad", "--target-dir"];
+    let test = [
+        "test",
+        "-p",
+        "kvorum-sim",
+        "--test",
+        "mad_seeds",
+        "--test",
+        "mad_service",
+        "--profile",
+        "mad",
+        "--target-dir",
+    ];
     let Some(mut cargo) = cargo(&test) else { return };
     let output = cargo.arg(directory).args(["--", "--nocapture"]).output().expect("it has run before");
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("1 passed"), "nothing was run: the flag has not come through");
+    let is_run = |tests: &str| said.contains(&format!("{tests} passed"));
+    assert!(is_run("1") && is_run("2"), "nothing was run: the flag has not come through");
 }

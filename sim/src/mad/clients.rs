@@ -9,6 +9,7 @@ use madsim::runtime::Handle;
 use madsim::time::{sleep, timeout};
 
 use super::board::{ASK, Ask, Letter, Told};
+use super::service::Place;
 use super::stage::{Stage, address, service_address};
 use crate::rng::Stream;
 
@@ -25,23 +26,31 @@ struct Worker {
     job: Option<String>,
 }
 
-/// Begins so many clients.
-pub(super) fn begin(count: u64) {
-    for who in 1..=count {
+/// How many use our own service.
+const WORKERS: u64 = 3;
+
+/// Begins all clients.
+pub(super) fn begin(stage: &Stage) {
+    for who in 1..=stage.service.as_ref().map_or(WORKERS, |service| service.clients()) {
         let ip = address(3, who);
         let machine = Handle::current().create_node().name(format!("client {who}")).ip(ip).build();
         machine.spawn(async move {
             let stage = Stage::current();
             let stage_ = stage.clone();
             stage.spawn(async move {
-                let Ok(endpoint) = Endpoint::bind((ip, 1)).await else { return };
-                let draw = stage_.scene.chance(who);
-                let worker =
-                    Worker { stage: stage_, who, endpoint, draw, letters: ASK, posted: 0, job: None };
-                worker.run().await;
+                match &stage_.service {
+                    Some(service) => service.client(Place::of_client(&stage_, who)).await,
+                    None => work(stage_.clone(), who).await,
+                }
             });
         });
     }
+}
+
+async fn work(stage: Rc<Stage>, who: u64) {
+    let Ok(endpoint) = Endpoint::bind((address(3, who), 1)).await else { return };
+    let draw = stage.scene.chance(who);
+    Worker { stage, who, endpoint, draw, letters: ASK, posted: 0, job: None }.run().await;
 }
 
 impl Worker {

@@ -14,7 +14,8 @@
 //! | `alarm` | waiting for a time that changes; what tasks leave behind |
 //! | `process` | a node's process |
 //! | `wires`, `images` | packets between network cards; images between processes |
-//! | `board`, `clients` | the service, and those who use it |
+//! | `board`, `clients` | our own service, and those who use it |
+//! | `service` | a user's service |
 //! | `verdict` | what is judged at the end |
 
 mod alarm;
@@ -23,8 +24,11 @@ mod clients;
 mod images;
 mod process;
 mod run;
+mod service;
 mod stage;
 mod verdict;
 mod wires;
 
-pub use run::{rehearse, swarm};
+pub use madsim;
+pub use run::{rehearse, rehearse_service, swarm};
+pub use service::{Place, Service};

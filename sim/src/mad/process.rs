@@ -1,10 +1,11 @@
 //! A node's process: the driver and the disk as two tasks, in the place of the two threads that the front door
-//! gives them, and beside them whatever the service does.
+//! gives them, and beside them whatever the service does, ours or a user's.
 
 use std::rc::Rc;
 
 use kvorum_core::ids::NodeId;
 
+use super::service::Place;
 use super::stage::Stage;
 use super::{board, images};
 
@@ -14,7 +15,14 @@ pub(super) fn begin(stage: &Rc<Stage>, node: NodeId, epoch: u64) {
     stage.spawn(write(stage.clone(), node, epoch));
     stage.spawn(images::send_all(stage.clone(), node));
     stage.spawn(images::receive_all(stage.clone(), node));
-    board::begin(stage, node);
+    match (&stage.service, stage.scene.client(node)) {
+        (None, _) => board::begin(stage, node),
+        (Some(service), Some(client)) => {
+            let task = service.node(Place::of_node(stage, node), client);
+            stage.spawn(task);
+        }
+        (Some(_), None) => {}
+    }
 }
 
 /// Takes a turn whenever there is mail, or the node's deadline is reached.

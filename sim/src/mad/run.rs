@@ -13,6 +13,7 @@ use madsim::Config;
 use madsim::runtime::Runtime;
 use madsim::time::timeout;
 
+use super::service::Service;
 use super::stage::Stage;
 use super::{clients, verdict};
 use crate::app::App;
@@ -32,7 +33,22 @@ const LOOK: Duration = Duration::from_millis(20);
 ///
 /// Each run has a thread of its own, as madsim's determinism needs one.
 pub fn rehearse(seed: u64, options: &RunOptions) -> Run {
-    let (mut first, second) = (on_a_thread(seed, options), on_a_thread(seed, options));
+    twice(seed, options, None)
+}
+
+/// The same with a service of the caller's in the place of our own, made anew for each run.
+///
+/// Judged is what the service promises, and everything of the nodes; not the history of what it asked, which nobody
+/// writes down.
+pub fn rehearse_service(seed: u64, options: &RunOptions, make: fn() -> Box<dyn Service>) -> Run {
+    twice(seed, options, Some(make))
+}
+
+/// How a service is made.
+type Make = Option<fn() -> Box<dyn Service>>;
+
+fn twice(seed: u64, options: &RunOptions, make: Make) -> Run {
+    let (mut first, second) = (on_a_thread(seed, options, make), on_a_thread(seed, options, make));
     if first.violation.is_none() && (&first.trace, &first.counts) != (&second.trace, &second.counts) {
         let (one, other) = (&first.counts, &second.counts);
         let differs = one.iter().find(|(name, count)| other.get(*name) != Some(count));
@@ -48,9 +64,10 @@ pub fn swarm() -> Swarm {
     Swarm::default().outside(0)
 }
 
-fn on_a_thread(seed: u64, options: &RunOptions) -> Run {
+fn on_a_thread(seed: u64, options: &RunOptions, make: Make) -> Run {
     let options = options.clone();
-    let spawned = thread::Builder::new().name(format!("seed {seed}")).spawn(move || run(seed, &options));
+    let spawned =
+        thread::Builder::new().name(format!("seed {seed}")).spawn(move || run(seed, &options, make));
     let ended = spawned.map(thread::JoinHandle::join);
     match ended {
         Ok(Ok(run)) => run,
@@ -59,7 +76,7 @@ fn on_a_thread(seed: u64, options: &RunOptions) -> Run {
     }
 }
 
-fn run(seed: u64, options: &RunOptions) -> Run {
+fn run(seed: u64, options: &RunOptions, make: Make) -> Run {
     let plan = swarm().plan(seed, options.nodes.unwrap_or(3), options.duration);
     let faults = plan.faults.iter().map(ToString::to_string).collect();
     let left_out = plan.faults.iter().map(|fault| fault.number).filter(|number| !options.keeps(*number));
@@ -68,8 +85,9 @@ fn run(seed: u64, options: &RunOptions) -> Run {
     let mut config = Config::default();
     config.net.send_latency = Duration::from_micros(100)..Duration::from_micros(900);
     let runtime = Runtime::with_seed_and_config(seed, config);
-    let caught =
-        listening(|| catch_unwind(AssertUnwindSafe(|| runtime.block_on(play(&plan, options, &result)))));
+    let caught = listening(|| {
+        catch_unwind(AssertUnwindSafe(|| runtime.block_on(play(&plan, options, make, &result))))
+    });
     let mut run = result.into_inner();
     if let Err(words) = caught {
         run.violation = Some(Violation::new(Checker::Panic, "V4: nothing panics", words));
@@ -80,8 +98,8 @@ fn run(seed: u64, options: &RunOptions) -> Run {
     run
 }
 
-async fn play(plan: &Plan, options: &RunOptions, result: &RefCell<Run>) {
-    let stage = set_up(plan, options);
+async fn play(plan: &Plan, options: &RunOptions, make: Make, result: &RefCell<Run>) {
+    let stage = set_up(plan, options, make);
     let violation = perform(&stage, plan.duration).await.err();
     let mut run = result.borrow_mut();
     run.violation = stage.violation().or(violation);
@@ -114,7 +132,7 @@ fn state_hash(stage: &Stage, world: &World) -> String {
     hash.finalize().to_hex().to_string()
 }
 
-fn set_up(plan: &Plan, options: &RunOptions) -> Rc<Stage> {
+fn set_up(plan: &Plan, options: &RunOptions, make: Make) -> Rc<Stage> {
     let rng = Rng::new(plan.seed);
     let mut world = World::new(plan.seed).nodes(plan.nodes);
     let mut workload = Workload::new(plan.seed);
@@ -126,7 +144,7 @@ fn set_up(plan: &Plan, options: &RunOptions) -> Rc<Stage> {
     if options.timeline || options.trace {
         world.scene().begin_timeline();
     }
-    let stage = Stage::set(world, Injector::new(plan));
+    let stage = Stage::set(world, Injector::new(plan), make.map(|make| make()));
     stage.desk.borrow_mut().recorder = Some(Recorder::new(&stage.scene));
     stage.desk.borrow_mut().pause = rng.stream(Purpose::Swarm, 4).pick(&[60, 120, 300]);
     stage
@@ -134,7 +152,7 @@ fn set_up(plan: &Plan, options: &RunOptions) -> Rc<Stage> {
 
 async fn perform(stage: &Rc<Stage>, duration: Duration) -> Result<(), Violation> {
     stage.enter(World::start_all);
-    clients::begin(3);
+    clients::begin(stage);
     wait(stage, duration, |_| false).await?;
     come_to_rest(stage).await
 }

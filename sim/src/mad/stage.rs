@@ -19,6 +19,7 @@ use prost::Message as _;
 
 use super::alarm::{Alarm, Followed};
 use super::board::Desk;
+use super::service::Service;
 use super::{images, process, wires};
 use crate::plan::Injector;
 use crate::scene::Scene;
@@ -43,6 +44,8 @@ pub(super) struct Stage {
     later: RefCell<BTreeMap<(Time, u64), Event>>,
     later_count: Cell<u64>,
     pub(super) desk: RefCell<Desk>,
+    /// The user's; `None`: our own board.
+    pub(super) service: Option<Box<dyn Service>>,
     is_following: Cell<bool>,
 }
 
@@ -83,7 +86,7 @@ pub(super) fn address(net: u8, host: u64) -> IpAddr {
 
 impl Stage {
     /// Sets the stage, in madsim's context: machines and cards, nothing on them yet.
-    pub(super) fn set(world: World, faults: Injector) -> Rc<Stage> {
+    pub(super) fn set(world: World, faults: Injector, service: Option<Box<dyn Service>>) -> Rc<Stage> {
         let handle = Handle::current();
         let ids = world.ids();
         let machines = ids.iter().map(|node| (*node, Machine::new(&handle, *node, &ids))).collect();
@@ -97,6 +100,7 @@ impl Stage {
             later: RefCell::default(),
             later_count: Cell::new(0),
             desk: RefCell::default(),
+            service,
             is_following: Cell::new(false),
         });
         STAGE.set(Some(stage.clone()));
