@@ -93,7 +93,8 @@ pub enum End {
     Cancelled,
     /// What it needs is forgotten.
     Compacted {
-        /// The oldest revision that is still there.
+        /// The oldest revision that can still be read, as etcd's `compact_revision` has it: whoever begins
+        /// there is told that revision's own events and all later ones; what was before it is forgotten.
         compacted: Revision,
     },
     /// Its member, or the way to it, is gone, and its owner was told.
@@ -136,6 +137,8 @@ pub struct WatchJudge {
     /// The last revision has come in part.
     is_in_part: bool,
     ended: Option<End>,
+    /// Since it ended, its owner has read all that it follows, as it was at this revision.
+    read: Option<Revision>,
 }
 
 impl WatchJudge {
@@ -149,7 +152,16 @@ impl WatchJudge {
             return Err(Broken::new(Rule::W8, format!("a start at {} was accepted", request.start)));
         }
         let next = Cursor { revision: request.start, at: 0 };
-        Ok(WatchJudge { request, next, last: 0, told: 0, is_fresh: false, is_in_part: false, ended: None })
+        Ok(WatchJudge {
+            request,
+            next,
+            last: 0,
+            told: 0,
+            is_fresh: false,
+            is_in_part: false,
+            ended: None,
+            read: None,
+        })
     }
 
     /// The first revision that has not been handed out, as far as the judge was told.
@@ -164,8 +176,12 @@ impl WatchJudge {
     ///
     /// The first rule that they break.
     pub fn delivered(&mut self, past: Past<'_>, events: &[WatchEvent], part: Part) -> Result<(), Broken> {
-        let Some(end) = events.last() else { return Ok(()) };
-        let revision = end.pair.mod_revision;
+        let revision = match events.last() {
+            Some(end) => end.pair.mod_revision,
+            // It says that there is no more of what came in part; or nothing at all.
+            None if self.is_in_part => self.last,
+            None => return Ok(()),
+        };
         self.must_be_open(format_args!("events up to revision {revision}"))?;
         let backwards = events.windows(2).find(|two| two[1].pair.mod_revision < two[0].pair.mod_revision);
         if let Some([before, after]) = backwards {
@@ -256,9 +272,35 @@ impl WatchJudge {
         Ok(())
     }
 
-    /// It was opened again, at a member of this incarnation, from `start` on, which is where the store said
-    /// that it can go on. (An owner who begins elsewhere of its own accord has another watch, and needs
-    /// another judge.)
+    /// After it ended, its owner read everything that it follows: the answer was of this revision, and whatever
+    /// happened up to there has been seen in it. So the watch goes on with the revision after it, and not where
+    /// history begins. (So Kubernetes does: after a compaction it lists, and watches from behind the list.)
+    ///
+    /// # Errors
+    ///
+    /// [`Rule::W5`]: what was read is older than what the watch had handed out, or of no revision that there
+    /// is.
+    pub fn reread(&mut self, past: Past<'_>, revision: Revision) -> Result<(), Broken> {
+        let (seen, newest) = (format_args!("all was read as of {revision}"), past.newest());
+        if revision < self.last {
+            return self.broken(Rule::W5, format_args!("{seen}, after events of {}", self.last));
+        }
+        if revision < 1 || revision > newest {
+            return self.broken(Rule::W5, format_args!("{seen}, when {newest} was newest"));
+        }
+        self.read = Some(revision);
+        Ok(())
+    }
+
+    /// It was opened again, at a member of this incarnation, from `start` on. Where that has to be follows from
+    /// how it ended:
+    ///
+    /// * compacted: at the oldest revision that can be read or, if another member has more, before it. That
+    ///   revision's events are there, so whoever begins behind it misses them;
+    /// * its owner has read the state anew ([`WatchJudge::reread`]): just behind what was read;
+    /// * otherwise: wherever nothing lies between that was asked for, and nothing comes again.
+    ///
+    /// (An owner who begins elsewhere of its own accord has another watch, and needs another judge.)
     ///
     /// # Errors
     ///
@@ -278,18 +320,40 @@ impl WatchJudge {
         if start <= self.last {
             return self.broken(Rule::W5, format_args!("{seen}, after events of {}", self.last));
         }
-        if matches!(self.ended, Some(End::Compacted { .. })) {
-            self.next = self.next.max(Cursor { revision: start, at: 0 });
-        } else {
-            self.pass(past, start - 1, Rule::W5, seen)?;
-        }
+        self.begins_where_it_may(past, start, seen)?;
         (self.request.start, self.request.member) = (start, member);
-        (self.told, self.is_fresh, self.ended) = (0, true, None);
+        (self.told, self.is_fresh, self.ended, self.read) = (0, true, None, None);
         Ok(())
     }
 
+    /// Nothing is missed by a watch that goes on there, but what is compacted or was read.
+    fn begins_where_it_may(
+        &mut self,
+        past: Past<'_>,
+        start: Revision,
+        seen: impl fmt::Display,
+    ) -> Result<(), Broken> {
+        let (given_up, furthest) = match (self.read, &self.ended) {
+            (Some(read), _) if start <= read => {
+                return self.broken(Rule::W5, format_args!("{seen}, after all was read as of {read}"));
+            }
+            (Some(read), _) => (true, read + 1),
+            (None, Some(End::Compacted { compacted })) => (true, *compacted),
+            // Of a watch of the future nothing was handed out yet: it goes on there.
+            _ => (false, self.next.revision.max(past.newest() + 1)),
+        };
+        if start > furthest {
+            return self.broken(Rule::W5, format_args!("{seen}, where {furthest} was the furthest it could"));
+        }
+        if given_up {
+            self.next = self.next.max(Cursor { revision: start, at: 0 });
+            return Ok(());
+        }
+        self.pass(past, start - 1, Rule::W5, seen)
+    }
+
     /// The run is over. If the store was left alone for long enough (`is_live`), an open watch has told
-    /// everything.
+    /// everything, and has not left its owner to wait for the rest of a delivery.
     ///
     /// # Errors
     ///
@@ -300,6 +364,9 @@ impl WatchJudge {
             Some((revision, change)) if is_live && self.ended.is_none() => {
                 let key = change.key().escape_ascii();
                 self.broken(Rule::W10, format_args!("{key} at {revision} is missing still, of {newest}"))
+            }
+            None if is_live && self.ended.is_none() && self.is_in_part => {
+                self.broken(Rule::W10, format_args!("more of {} was announced, and never came", self.last))
             }
             _ => Ok(()),
         }

@@ -241,6 +241,71 @@ fn w5_a_watch_that_was_compacted_goes_on_where_history_begins() {
 }
 
 #[test]
+fn w5_a_watch_that_was_compacted_does_not_skip_what_is_there() {
+    let mut told = store();
+    told.replay.compacted(4);
+    let mut judge = all(2);
+    judge.gets(&told, &[2]).unwrap();
+    judge.ended(told.past(), End::Compacted { compacted: 4 }).unwrap();
+    for start in [5, 6, 7, 1000, Revision::MAX] {
+        breaks(Rule::W5, judge.clone().resumed(told.past(), 2, 1, start));
+    }
+    // At the compaction's own revision its events are there.
+    let mut at_it = judge.clone();
+    at_it.resumed(told.past(), 2, 1, 4).unwrap();
+    at_it.gets(&told, &[4, 5, 6]).unwrap();
+    at_it.finish(told.past(), true).unwrap();
+    // Another member may have more.
+    let mut before_it = judge.clone();
+    before_it.resumed(told.past(), 2, 1, 3).unwrap();
+    before_it.gets(&told, &[3, 4, 5, 6]).unwrap();
+    // Even where nothing lies between: it could not know that.
+    let mut quiet = WatchJudge::opened(opened(Span::of("x", ""), 2)).unwrap();
+    quiet.ended(told.past(), End::Compacted { compacted: 4 }).unwrap();
+    breaks(Rule::W5, quiet.resumed(told.past(), 2, 1, 5));
+}
+
+#[test]
+fn w5_an_owner_who_reads_anew_goes_on_behind_what_was_read() {
+    let mut told = store();
+    told.replay.compacted(4);
+    let mut judge = all(2);
+    judge.gets(&told, &[2, 3]).unwrap();
+    breaks(Rule::W5, judge.clone().reread(told.past(), 2));
+    breaks(Rule::W5, judge.clone().reread(told.past(), 7));
+    judge.ended(told.past(), End::MemberGone).unwrap();
+    judge.reread(told.past(), 5).unwrap();
+    breaks(Rule::W5, judge.clone().resumed(told.past(), 2, 1, 5));
+    breaks(Rule::W5, judge.clone().resumed(told.past(), 2, 1, 7));
+    judge.resumed(told.past(), 2, 1, 6).unwrap();
+    // It holds for this once.
+    judge.clone().ended(told.past(), End::MemberGone).unwrap();
+    breaks(Rule::W5, judge.clone().resumed(told.past(), 2, 1, 7));
+    judge.gets(&told, &[6]).unwrap();
+    judge.finish(told.past(), true).unwrap();
+
+    let mut compacted = all(2);
+    compacted.ended(told.past(), End::Compacted { compacted: 4 }).unwrap();
+    compacted.reread(told.past(), 6).unwrap();
+    compacted.resumed(told.past(), 2, 1, 7).unwrap();
+    compacted.finish(told.past(), true).unwrap();
+}
+
+#[test]
+fn w5_nobody_goes_on_in_a_future_that_was_not_asked_for() {
+    let told = store();
+    let mut judge = all(2);
+    judge.gets(&told, &[2, 3, 4, 5, 6]).unwrap();
+    judge.ended(told.past(), End::MemberGone).unwrap();
+    judge.clone().resumed(told.past(), 2, 1, 7).unwrap();
+    breaks(Rule::W5, judge.resumed(told.past(), 2, 1, 8));
+    let mut future = all(9);
+    future.ended(told.past(), End::MemberGone).unwrap();
+    breaks(Rule::W5, future.clone().resumed(told.past(), 2, 1, 10));
+    future.resumed(told.past(), 2, 1, 9).unwrap();
+}
+
+#[test]
 fn w6_progress_that_overtakes_is_seen() {
     // #15220: a notification was sent past events that were waiting.
     let told = store();
@@ -419,6 +484,26 @@ fn w10_a_watch_that_stays_behind_is_seen() {
     judge.finish(told.past(), true).unwrap();
     WatchJudge::opened(opened(Span::of("x", ""), 2)).unwrap().finish(told.past(), true).unwrap();
     all(9).finish(told.past(), true).unwrap();
+}
+
+#[test]
+fn w10_a_fragment_that_promises_more_is_waited_for() {
+    let told = store();
+    let mut judge = WatchJudge::opened(Opened { fragment: true, ..opened(Span::of("a", "\0"), 5) }).unwrap();
+    judge.delivered(told.past(), &[told.events(5), told.events(6)].concat(), Part::More).unwrap();
+    judge.finish(told.past(), false).unwrap();
+    breaks(Rule::W10, judge.finish(told.past(), true));
+    let mut gone = judge.clone();
+    gone.ended(told.past(), End::MemberGone).unwrap();
+    gone.finish(told.past(), true).unwrap();
+    // That there was no more is said by a last part without events.
+    judge.delivered(told.past(), &[], Part::Whole).unwrap();
+    judge.finish(told.past(), true).unwrap();
+    assert_eq!(judge.next_revision(), 7);
+    // Of a revision of which there was more, it is not true.
+    let mut torn = WatchJudge::opened(Opened { fragment: true, ..opened(Span::of("a", "\0"), 4) }).unwrap();
+    torn.delivered(told.past(), &told.events(4)[..1], Part::More).unwrap();
+    breaks(Rule::W3, torn.delivered(told.past(), &[], Part::Whole));
 }
 
 #[test]
