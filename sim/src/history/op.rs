@@ -22,7 +22,8 @@ pub struct KeyValue {
     pub lease: i64,
 }
 
-/// Which keys a request is about, as etcd writes it down.
+/// Which keys a request is about, as etcd writes it down. No key is empty: a store refuses whatever names one
+/// that is, and all keys are those from a single zero byte on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     /// The key, or the first key of the span.
