@@ -114,6 +114,32 @@ struct Attempts {
 
 /// Judges all leases of a run. What it is told should come in the order in which it was known; it keeps a few
 /// words for each lease and each key that hangs on one, until they are forgotten.
+///
+/// ```
+/// use kvorum_sim::history::Change;
+/// use kvorum_sim::promises::{Call, Cause, LeaseBounds, LeaseJudge, Rule};
+/// use std::time::Duration;
+///
+/// let at = Duration::from_secs; // since whenever the observer's clock was started
+/// let mut judge = LeaseJudge::new(LeaseBounds {
+///     drift_ppm: 1_000,
+///     election: at(2),
+///     checkpoint: at(60),
+///     slack: at(2),
+/// });
+/// // Lease 7 was asked for at 0 s and granted by 1 s, for ten seconds; a key hangs on it.
+/// judge.granted(7, at(10), Call::new(at(0), at(1)))?;
+/// let put = Change::Put { key: "job".into(), value: "mine".into(), lease: 7 };
+/// judge.revision(2, at(1), &[put], Cause::Other)?;
+/// judge.renewed(7, at(10), Call::new(at(5), at(6)))?;
+/// // Sent at 5 s, the renewal is good until 15 s or so. At 12 s the lease is gone with its key: too early.
+/// let gone = Change::Delete { key: "job".into() };
+/// let early = judge.clone().revision(3, at(12), &[gone.clone()], Cause::Lease);
+/// assert_eq!(early.unwrap_err().rule, Rule::E1);
+/// judge.revision(3, at(16), &[gone], Cause::Lease)?;
+/// judge.finish(at(60))?;
+/// # Ok::<(), kvorum_sim::promises::Broken>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct LeaseJudge {
     bounds: LeaseBounds,

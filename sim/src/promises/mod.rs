@@ -2,6 +2,9 @@
 //! [`crate::history`], nothing in here knows kvorum: any store that speaks etcd's language can be judged,
 //! simulated or real, against its [`EventLog`](crate::history::EventLog).
 //!
+//! Begin with the example of the judge that you need: [`WatchJudge`], [`LeaseJudge`] or [`FenceJudge`]. Each is told
+//! what was seen, as it was seen, and answers with the first [`Rule`] that this breaks.
+//!
 //! | file | topic |
 //! | --- | --- |
 //! | `watch` | what a watch said |

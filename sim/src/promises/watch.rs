@@ -123,6 +123,52 @@ struct Cursor {
 ///
 /// Whatever it is told of must be in the log by then: a log that is itself gathered from outside, and late, is
 /// best gathered to its end first.
+///
+/// ```
+/// use kvorum_sim::history::{Change, EventLog};
+/// use kvorum_sim::promises::{End, Opened, Pair, Part, Replay, Rule, Span, WatchEvent, WatchJudge};
+///
+/// // What happened: k was put at revisions 2, 3 and 4.
+/// let (mut log, mut replay) = (EventLog::new(), Replay::new());
+/// for revision in 2..=4 {
+///     let value = revision.to_string().into();
+///     log.push(revision, vec![Change::Put { key: "k".into(), value, lease: 0 }]).unwrap();
+/// }
+/// replay.follow(&log);
+/// let past = replay.of(&log);
+///
+/// // What a watch said of it.
+/// let mut judge = WatchJudge::opened(Opened {
+///     span: Span::of("k", ""),
+///     start: 2,
+///     no_put: false,
+///     no_delete: false,
+///     prev_kv: false,
+///     fragment: false,
+///     member: 1,
+///     incarnation: 0,
+/// })?;
+/// let put = |revision: i64| WatchEvent {
+///     is_delete: false,
+///     pair: Pair {
+///         key: "k".into(),
+///         create_revision: 2,
+///         mod_revision: revision,
+///         version: revision - 1,
+///         value: revision.to_string().into(),
+///         lease: 0,
+///     },
+///     before: None,
+/// };
+/// judge.delivered(past, &[put(2)], Part::Whole)?;
+/// judge.ended(past, End::MemberGone)?;
+/// judge.resumed(past, 2, 0, 3)?; // at member 2, from revision 3 on
+/// let gap = judge.clone().delivered(past, &[put(4)], Part::Whole);
+/// assert_eq!(gap.unwrap_err().rule, Rule::W5);
+/// judge.delivered(past, &[put(3), put(4)], Part::Whole)?;
+/// judge.finish(past, true)?;
+/// # Ok::<(), kvorum_sim::promises::Broken>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct WatchJudge {
     request: Opened,
