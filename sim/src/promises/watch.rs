@@ -4,113 +4,17 @@
 //! go on elsewhere. The judge keeps a cursor into the log and nothing else, and looks at each revision once; a
 //! delivery that comes late is no fault before the end, for a member may be behind.
 
+mod resume;
+mod words;
+
 use std::fmt;
 
-use bytes::Bytes;
+pub use words::{End, Opened, Part, Span, WatchEvent};
+use words::{Told, is_delete};
 
 use super::past::{Pair, Past};
 use super::promise::{Broken, Moment, Rule};
 use crate::history::{Change, Revision};
-
-/// The keys that a watch follows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// One.
-    Key(Bytes),
-    /// From the first to the second, without the second.
-    Between(Bytes, Bytes),
-    /// All from this one on.
-    From(Bytes),
-}
-
-impl Span {
-    /// As etcd's requests write it: no `range_end` means one key, a single zero byte no end.
-    pub fn of(key: impl Into<Bytes>, range_end: impl Into<Bytes>) -> Span {
-        let (key, end) = (key.into(), range_end.into());
-        match &end[..] {
-            [] => Span::Key(key),
-            [0] => Span::From(key),
-            _ => Span::Between(key, end),
-        }
-    }
-
-    /// Whether a key is one of them.
-    pub fn contains(&self, key: &[u8]) -> bool {
-        match self {
-            Span::Key(only) => only == key,
-            Span::Between(first, end) => first <= key && key < end,
-            Span::From(first) => first <= key,
-        }
-    }
-}
-
-/// What a watch was asked for.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    /// Which keys.
-    pub span: Span,
-    /// The first revision. Where the request left it to the store ('from now'): the one that it said it would
-    /// begin with.
-    pub start: Revision,
-    /// Leave puts out.
-    pub no_put: bool,
-    /// Leave deletes out.
-    pub no_delete: bool,
-    /// Tell with each event what was before.
-    pub prev_kv: bool,
-    /// A revision may come in parts, each but the last marked as one.
-    pub fragment: bool,
-    /// The member that it is open at.
-    pub member: u64,
-    /// Which of the cluster's lives this is: a restored backup begins another one, whose revisions are others.
-    pub incarnation: u64,
-}
-
-/// An event as it was handed out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchEvent {
-    /// The key was deleted, otherwise put.
-    pub is_delete: bool,
-    /// The pair as it is now. Of a deleted key only the key and the mod revision are told.
-    pub pair: Pair,
-    /// The pair as it was before.
-    pub before: Option<Pair>,
-}
-
-/// Whether a delivery ends with the end of a revision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// It does.
-    Whole,
-    /// It was marked as a fragment: more of its last revision comes.
-    More,
-}
-
-/// Why a watch ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Its owner was told that the cancellation took effect.
-    Cancelled,
-    /// What it needs is forgotten.
-    Compacted {
-        /// The oldest revision that can still be read, as etcd's `compact_revision` has it: whoever begins
-        /// there is told that revision's own events and all later ones; what was before it is forgotten.
-        compacted: Revision,
-    },
-    /// Its member, or the way to it, is gone, and its owner was told.
-    MemberGone,
-    /// The store would not serve it any longer.
-    Overload {
-        /// Where another one can go on.
-        resume: Revision,
-    },
-    /// Its owner may not read these keys any more.
-    Permission,
-    /// The cluster is another one than it was.
-    Incarnation,
-    /// No reason was given.
-    Silent,
-}
 
 /// Where in the log a watch is: before the `at`-th change (from 0) of a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -286,118 +190,6 @@ impl WatchJudge {
         self.pass(past, next - 1, Rule::W4, seen)
     }
 
-    /// It ended.
-    ///
-    /// # Errors
-    ///
-    /// [`Rule::W9`] if the reason is none, or not true.
-    pub fn ended(&mut self, past: Past<'_>, end: End) -> Result<(), Broken> {
-        self.must_be_open(format_args!("another end: {end:?}"))?;
-        if self.is_in_part {
-            // Whoever reads fragments throws a torn revision away, and asks for it again.
-            self.next = Cursor { revision: self.last, at: 0 };
-            (self.last, self.is_in_part) = (self.last - 1, false);
-        }
-        let needed = self.next_revision();
-        match end {
-            End::Compacted { compacted } if compacted <= needed => {
-                self.broken(Rule::W9, format_args!("{end:?}, to a watch that needs {needed}"))
-            }
-            End::Compacted { compacted } if compacted > past.compacted() => {
-                let most = past.compacted();
-                self.broken(Rule::W9, format_args!("{end:?}, when {most} was the most that was asked for"))
-            }
-            End::Overload { resume } if resume <= self.last => {
-                self.broken(Rule::W9, format_args!("{end:?}, after events of {}", self.last))
-            }
-            End::Overload { resume } => self.pass(past, resume - 1, Rule::W9, format_args!("{end:?}")),
-            End::Silent => self.broken(Rule::W9, format_args!("an end without a reason")),
-            _ => Ok(()),
-        }?;
-        self.ended = Some(end);
-        Ok(())
-    }
-
-    /// After it ended, its owner read everything that it follows: the answer was of this revision, and whatever
-    /// happened up to there has been seen in it. So the watch goes on with the revision after it, and not where
-    /// history begins. (So Kubernetes does: after a compaction it lists, and watches from behind the list.)
-    ///
-    /// # Errors
-    ///
-    /// [`Rule::W5`]: what was read is older than what the watch had handed out, or of no revision that there
-    /// is.
-    pub fn reread(&mut self, past: Past<'_>, revision: Revision) -> Result<(), Broken> {
-        let (seen, newest) = (format_args!("all was read as of {revision}"), past.newest());
-        if revision < self.last {
-            return self.broken(Rule::W5, format_args!("{seen}, after events of {}", self.last));
-        }
-        if revision < 1 || revision > newest {
-            return self.broken(Rule::W5, format_args!("{seen}, when {newest} was newest"));
-        }
-        self.read = Some(revision);
-        Ok(())
-    }
-
-    /// It was opened again, at a member of this incarnation, from `start` on. Where that has to be follows from
-    /// how it ended:
-    ///
-    /// * compacted: at the oldest revision that can be read or, if another member has more, before it. That
-    ///   revision's events are there, so whoever begins behind it misses them;
-    /// * its owner has read the state anew ([`WatchJudge::reread`]): just behind what was read;
-    /// * otherwise: wherever nothing lies between that was asked for, and nothing comes again.
-    ///
-    /// (An owner who begins elsewhere of its own accord has another watch, and needs another judge.)
-    ///
-    /// # Errors
-    ///
-    /// [`Rule::W5`] if that misses or repeats something, [`Rule::W9`] if it is another incarnation, which
-    /// would have had to refuse.
-    pub fn resumed(
-        &mut self,
-        past: Past<'_>,
-        member: u64,
-        incarnation: u64,
-        start: Revision,
-    ) -> Result<(), Broken> {
-        let seen = format_args!("resumed at {start} on member {member}");
-        if incarnation != self.request.incarnation || self.ended == Some(End::Incarnation) {
-            return self.broken(Rule::W9, format_args!("{seen}, in another life of the cluster"));
-        }
-        if start <= self.last {
-            return self.broken(Rule::W5, format_args!("{seen}, after events of {}", self.last));
-        }
-        self.begins_where_it_may(past, start, seen)?;
-        (self.request.start, self.request.member) = (start, member);
-        (self.told, self.is_fresh, self.ended, self.read) = (0, true, None, None);
-        Ok(())
-    }
-
-    /// Nothing is missed by a watch that goes on there, but what is compacted or was read.
-    fn begins_where_it_may(
-        &mut self,
-        past: Past<'_>,
-        start: Revision,
-        seen: impl fmt::Display,
-    ) -> Result<(), Broken> {
-        let (given_up, furthest) = match (self.read, &self.ended) {
-            (Some(read), _) if start <= read => {
-                return self.broken(Rule::W5, format_args!("{seen}, after all was read as of {read}"));
-            }
-            (Some(read), _) => (true, read + 1),
-            (None, Some(End::Compacted { compacted })) => (true, *compacted),
-            // Of a watch of the future nothing was handed out yet: it goes on there.
-            _ => (false, self.next.revision.max(past.newest() + 1)),
-        };
-        if start > furthest {
-            return self.broken(Rule::W5, format_args!("{seen}, where {furthest} was the furthest it could"));
-        }
-        if given_up {
-            self.next = self.next.max(Cursor { revision: start, at: 0 });
-            return Ok(());
-        }
-        self.pass(past, start - 1, Rule::W5, seen)
-    }
-
     /// The run is over. If the store was left alone for long enough (`is_live`), an open watch has told
     /// everything, and has not left its owner to wait for the rest of a delivery.
     ///
@@ -560,21 +352,6 @@ pub fn not_delayed(
         longest = longest.max(delay);
     }
     Ok(longest)
-}
-
-fn is_delete(change: &Change) -> bool {
-    matches!(change, Change::Delete { .. })
-}
-
-/// An event in words.
-#[derive(Clone, Copy)]
-struct Told<'a>(&'a WatchEvent);
-
-impl fmt::Display for Told<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.0.is_delete { "delete" } else { "put" };
-        write!(f, "the {what} of {} at {}", self.0.pair.key.escape_ascii(), self.0.pair.mod_revision)
-    }
 }
 
 #[cfg(test)]
