@@ -7,8 +7,8 @@
 //!
 //! | file | topic |
 //! | --- | --- |
-//! | `watch` | what a watch said |
-//! | `lease` | whether leases lived as long as was promised |
+//! | `watch` | what a watch said; `watch/resume`: how it ends and goes on |
+//! | `lease` | whether leases lived as long as was promised; `lease/known`: what is known beforehand |
 //! | `holder` | whether a lease's holder knows that it is over |
 //! | `fence` | who owned a lock, and what its tokens kept out |
 //! | `promise` | what is promised, and a promise that was seen broken |
