@@ -11,7 +11,9 @@
 //! A new one is one line in the product, `planted!("name")`, and one row here, beside its neighbours;
 //! `sim/tests/planted.rs` sees to it that neither is without the other, and `sim/FOUND.md` has their number.
 //!
-//! Names like P9 are rows of SIMULATION.md's table; letters with a number (E2, W4, …) are promises there.
+//! Names like P9 count the accidents of other stores that we set out to repeat: what went wrong stands in the row's
+//! `does`, and who has had it behind the number. Other letters with a number (E2, W4, …) are promises:
+//! `sim/PROMISES.md` has a sentence for each.
 //!
 //! Not planted: P6 and an entry apart from the hard state written along with it (both lie in one group, whole
 //! or not there); P21 (there is no authorization), P24 (the members are fixed, and there are no learners).
@@ -29,7 +31,7 @@ use crate::violation::Checker;
 pub struct Plant {
     /// What stands in `planted!("…")`.
     pub name: &'static str,
-    /// Its row in SIMULATION.md or the promise that it breaks, and who has had it.
+    /// The accident that it repeats, by its number, or the promise that it breaks; and who has had it.
     pub twin: &'static str,
     /// What goes wrong, in a sentence.
     pub does: &'static str,

@@ -5,7 +5,8 @@ use std::fmt;
 use kvorum_core::Time;
 use kvorum_core::ids::NodeId;
 
-/// Who saw it. Each guards promises of its own; SIMULATION.md's letters stand in brackets.
+/// Who saw it. Each guards promises of its own, whose letters stand in brackets: the table of all of them, each
+/// with its sentence, is `PROMISES.md` beside this crate's README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Checker {
     /// What clients were told, in revision order (L, C).
@@ -81,7 +82,7 @@ impl fmt::Display for Checker {
 pub struct Violation {
     /// Who saw it.
     pub checker: Checker,
-    /// What was promised: SIMULATION.md's letter and number, and a sentence.
+    /// What was promised: a sentence, mostly behind the letter and number that it has in `PROMISES.md`.
     pub promised: String,
     /// What was seen instead.
     pub seen: String,

@@ -398,7 +398,13 @@ fn local_reads_do_not_go_back() {
     breaks(Rule::MemberWentBack, &log, &with(local(4, 5, 1)));
     fine(&log, &with(local(3, 5, 1)));
     fine(&log, &with(local(4, 5, 2)));
-    fine(&log, &with(Op { client: 2, ..local(4, 5, 1) }));
+    // Whoever asks: what a member has shown, it has.
+    breaks(Rule::MemberWentBack, &log, &with(Op { client: 2, ..local(4, 5, 1) }));
+    fine(&log, &with(Op { client: 2, ..local(3, 5, 1) }));
+    fine(&log, &with(Op { client: 2, ..local(4, 5, 2) }));
+    fine(&log, &with(Op { client: 2, incarnation: 1, ..local(4, 5, 1) }));
+    let unknown = Op { client: 2, member: None, ..local(4, 5, 1) };
+    fine(&log, &with(unknown));
     fine(&log, &with(Op { incarnation: 1, ..local(4, 5, 1) }));
 }
 
@@ -434,6 +440,31 @@ fn a_lease_ends_with_all_its_keys_in_order() {
 }
 
 /// Nothing that can be written down makes the judge panic.
+#[test]
+fn no_key_is_empty() {
+    let wrote_it = log(&[&[wrote("", "1")]]);
+    breaks(Rule::WrongEffect, &wrote_it, &[done(put(0, 1, "", "1"), 2)]);
+    // Nor is it one that might have been done.
+    breaks(Rule::Phantom, &wrote_it, &[unknown(put(0, 1, "", "1"))]);
+    fine(&log(&[]), &[put(0, 1, "", "1"), unknown(put(0, 1, "", "1"))]);
+    // Not even where nothing comes of it.
+    let txn = |key: &'static str| {
+        let put = Request::Put(Put { key: key.into(), ..Put::default() });
+        let compare =
+            Compare { span: Span::one("a"), relation: Relation::Equal, operand: Operand::Version(7) };
+        let txn = Txn { compares: vec![compare], success: vec![put], failure: Vec::new() };
+        let response = Response::Txn { succeeded: false, responses: Vec::new() };
+        told(op(0, 1, Request::Txn(txn)), 1, response)
+    };
+    fine(&log(&[]), &[txn("a")]);
+    breaks(Rule::WrongContent, &log(&[]), &[txn("")]);
+    let all = |key: &'static str| {
+        saw(op(0, 1, Request::Range(Range { span: Span::from(key), ..Range::default() })), 1, &[])
+    };
+    fine(&log(&[]), &[all("\0")]);
+    breaks(Rule::WrongContent, &log(&[]), &[all("")]);
+}
+
 #[test]
 fn nonsense_is_judged_too() {
     let log = log(&[&[wrote("", "")], &[gone("z"), gone("z")], &[wrote("a", "1"), gone("a")]]);

@@ -1,5 +1,5 @@
-//! One leader a term, and none without what is agreed. (R7 and R8, on quorums of changing members, have nothing to
-//! judge yet: the members of a cluster are fixed.)
+//! One leader a term, and none without what is agreed. (What must hold of the quorums of changing members is not
+//! judged: the members of a cluster are fixed.)
 
 use std::collections::BTreeMap;
 

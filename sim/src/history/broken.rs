@@ -49,7 +49,7 @@ pub enum Rule {
     StaleRead,
     /// A change that was seen before anybody asked for it.
     Future,
-    /// Local reads of one client at one life of one member that go back in time.
+    /// Local reads at one life of one member that go back in time, by one client or by several.
     MemberWentBack,
     /// A revision that was said to be the end of a lease, and is not.
     NotALeaseEnd,
@@ -95,7 +95,7 @@ impl Rule {
             Rule::StaleRead => "Whoever asks after something was shown is shown that or something newer.",
             Rule::Future => "Nothing is shown before the request that brought it about was asked.",
             Rule::MemberWentBack => {
-                "While a member lives, what it shows to a client of its own state never goes back."
+                "While a member lives, what it shows of its own state never goes back, whoever asks."
             }
             Rule::NotALeaseEnd => {
                 "The end of a lease deletes all keys of that lease, in order, and no others."

@@ -1,7 +1,7 @@
 //! Lies about true histories. Some of them could still be true, and which ones is what the two judges must
 //! agree on.
 
-use super::op::{Op, Outcome, Request, Response};
+use super::op::{Op, Outcome, Put, Request, Response};
 use super::random::{Dice, Story, key, value};
 use super::{Change, KeyValue, Revision};
 
@@ -31,6 +31,8 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "request asked twice", change: op_repeated },
     Operator { name: "attempts joined or parted", change: attempts_changed },
     Operator { name: "another reader or member", change: reader_changed },
+    Operator { name: "local reads by two clients", change: local_reads_added },
+    Operator { name: "put of an empty key", change: empty_key_added },
     Operator { name: "event dropped", change: event_dropped },
     Operator { name: "event added", change: event_added },
     Operator { name: "event changed", change: event_changed },
@@ -281,6 +283,64 @@ fn reader_changed(story: &mut Story, dice: &mut Dice) -> bool {
             }
         }
     }
+    true
+}
+
+/// When all is over.
+fn end_of(story: &Story) -> u64 {
+    story.ops.iter().map(|op| op.call.max(op.ret)).max().unwrap_or(0)
+}
+
+/// Two true answers again, as local reads of two clients at one member: the newer one first, and the older one
+/// then, or at the same time.
+fn local_reads_added(story: &mut Story, dice: &mut Dice) -> bool {
+    // The oracle tries everything, and takes its time.
+    if story.ops.len() > 12 {
+        return false;
+    }
+    let is_read =
+        |op: &&Op| matches!((&op.request, &op.outcome), (Request::Range(_), Outcome::Answered { .. }));
+    let reads: Vec<&Op> = story.ops.iter().filter(is_read).collect();
+    if reads.is_empty() {
+        return false;
+    }
+    let shown = |op: &Op| match op.outcome {
+        Outcome::Answered { revision, .. } => revision,
+        Outcome::Refused | Outcome::Unknown => 0,
+    };
+    let mut two = [dice.pick(&reads).clone(), dice.pick(&reads).clone()];
+    two.sort_by_key(|op| std::cmp::Reverse(shown(op)));
+    let mut call = end_of(story).saturating_add(1);
+    for (client, mut op) in two.into_iter().enumerate() {
+        if let Request::Range(range) = &mut op.request {
+            range.serializable = true;
+        }
+        (op.client, op.call, op.ret) = (client as u64, call, call.saturating_add(1));
+        (op.member, op.incarnation) = (Some(0), 7);
+        story.ops.push(op);
+        call = call.saturating_add(dice.pick(&[1, 2, 2, 3]));
+    }
+    true
+}
+
+/// A put of an empty key, acknowledged and in the log: all that is wrong with it is the key.
+fn empty_key_added(story: &mut Story, dice: &mut Dice) -> bool {
+    if story.ops.len() > 12 {
+        return false;
+    }
+    let (call, value) = (end_of(story).saturating_add(1), value(dice));
+    story.log.push(vec![Change::Put { key: Default::default(), value: value.clone(), lease: 0 }]);
+    let revision = story.log.len() as Revision + 1;
+    story.ops.push(Op {
+        client: 0,
+        attempt_of: None,
+        member: None,
+        incarnation: 0,
+        call,
+        ret: call.saturating_add(1),
+        request: Request::Put(Put { value, ..Put::default() }),
+        outcome: Outcome::Answered { revision, response: Response::Put { prev: None } },
+    });
     true
 }
 

@@ -22,7 +22,8 @@ pub struct KeyValue {
     pub lease: i64,
 }
 
-/// Which keys a request is about, as etcd writes it down.
+/// Which keys a request is about, as etcd writes it down. No key is empty: a store refuses whatever names one
+/// that is, and all keys are those from a single zero byte on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     /// The key, or the first key of the span.
@@ -330,7 +331,8 @@ pub struct Op {
     /// do it at most once, and answers a repeated attempt like the first one. Reads are not deduplicated, and
     /// theirs is ignored. None: an attempt of its own.
     pub attempt_of: Option<u64>,
-    /// The member that answered, if known.
+    /// The member that answered, if known. While it lives, its local reads must not go back, whoever asks: so a
+    /// guess will not do, and behind a proxy that chooses it is None.
     pub member: Option<u64>,
     /// Which life of that member: one more after each restart.
     pub incarnation: u64,

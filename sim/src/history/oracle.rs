@@ -66,9 +66,9 @@ fn makes_sense(ops: &[Op]) -> bool {
 
 fn members_go_forward(ops: &[Op]) -> bool {
     let reads = || ops.iter().filter(|op| is_local(op) && answered(op).is_some() && op.member.is_some());
-    let reader = |op: &Op| (op.client, op.member, op.incarnation);
+    let life = |op: &Op| (op.member, op.incarnation);
     reads().all(|a| {
-        let later = reads().filter(|b| reader(a) == reader(b) && a.ret < b.call);
+        let later = reads().filter(|b| life(a) == life(b) && a.ret < b.call);
         later.map(answered).all(|b| b.map(|b| b.0) >= answered(a).map(|a| a.0))
     })
 }
@@ -204,6 +204,9 @@ pub(super) fn act(
     let before = states.last()?;
     let find = |pairs: &Pairs, key: &Bytes| pairs.iter().position(|pair| pair.key == *key);
     let made = states.len() as Revision + 1;
+    if names_no_key(request) {
+        return None;
+    }
     match request {
         Request::Glance => Some(Response::Glance),
         Request::Put(Put { key, value, lease, prev_kv, ignore_value, ignore_lease }) => {
@@ -247,6 +250,19 @@ pub(super) fn act(
             let responses = branch.iter().map(|inner| act(inner, states, pairs, changes));
             Some(Response::Txn { succeeded, responses: responses.collect::<Option<_>>()? })
         }
+    }
+}
+
+/// Whether there is an empty key in it, wherever that is, even in the branch that is not taken.
+fn names_no_key(request: &Request) -> bool {
+    match request {
+        Request::Put(put) => put.key.is_empty(),
+        Request::Delete(delete) => delete.span.key.is_empty(),
+        Request::Range(range) => range.span.key.is_empty(),
+        Request::Txn(txn) => {
+            txn.compares.iter().any(|compare| compare.span.key.is_empty()) || txn.all().any(names_no_key)
+        }
+        Request::Glance => false,
     }
 }
 

@@ -50,33 +50,34 @@ fn went_back(ops: &[Op], shown: &Placed, asked: &Placed) -> Broken {
     Broken { revision: Some(after), ..broken }
 }
 
-/// The local reads of one client at one life of a member.
+/// The local reads at one life of a member.
 #[derive(Default)]
-struct Reader {
+struct Life {
     by_call: Vec<usize>,
     by_ret: Vec<usize>,
 }
 
-/// Local reads may be old, but one client at one life of one member never sees it go back. Other answers are
-/// no measure: a member may pass on what another one told it.
+/// Local reads may be old, but a member never goes back while it lives, whoever asks: what it has shown to one
+/// client it has, and shows to the next. Other answers are no measure: a member may pass on what another one
+/// told it.
 pub(super) fn local_reads(ops: &[Op]) -> Result<(), Broken> {
-    let mut readers: BTreeMap<(u64, u64, u64), Reader> = BTreeMap::new();
+    let mut lives: BTreeMap<(u64, u64), Life> = BTreeMap::new();
     for (at, op) in ops.iter().enumerate() {
         if let (Some(member), Some(_), true) = (op.member, shown(op), op.request.is_local()) {
-            let reader = readers.entry((op.client, member, op.incarnation)).or_default();
-            reader.by_call.push(at);
-            reader.by_ret.push(at);
+            let life = lives.entry((member, op.incarnation)).or_default();
+            life.by_call.push(at);
+            life.by_ret.push(at);
         }
     }
-    readers.into_values().try_for_each(|reader| in_order(ops, reader))
+    lives.into_values().try_for_each(|life| in_order(ops, life))
 }
 
-fn in_order(ops: &[Op], mut reader: Reader) -> Result<(), Broken> {
-    reader.by_call.sort_unstable_by_key(|&at| (ops[at].call, at));
-    reader.by_ret.sort_unstable_by_key(|&at| (ops[at].ret, at));
-    let mut returned = reader.by_ret.into_iter().peekable();
+fn in_order(ops: &[Op], mut life: Life) -> Result<(), Broken> {
+    life.by_call.sort_unstable_by_key(|&at| (ops[at].call, at));
+    life.by_ret.sort_unstable_by_key(|&at| (ops[at].ret, at));
+    let mut returned = life.by_ret.into_iter().peekable();
     let mut newest: Option<usize> = None;
-    for asked in reader.by_call {
+    for asked in life.by_call {
         while let Some(earlier) = returned.next_if(|&earlier| ops[earlier].ret < ops[asked].call) {
             if newest.is_none_or(|newest| shown(&ops[newest]) < shown(&ops[earlier])) {
                 newest = Some(earlier);

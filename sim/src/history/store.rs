@@ -70,6 +70,7 @@ impl Store {
         self.undo.clear();
         self.path.clear();
         self.next_branch = 0;
+        well_formed(request)?;
         self.check(request)?;
         self.execute(request, told)
     }
@@ -314,6 +315,21 @@ impl Store {
 
 /// From where to where a map is walked.
 type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
+/// Every key that is named is one. No store looks further, so it does not matter which branch would be taken.
+fn well_formed(request: &Request) -> Result<(), Fault> {
+    let named = |key: &Bytes| if key.is_empty() { Err(Fault::Refused("no key is empty")) } else { Ok(()) };
+    match request {
+        Request::Put(put) => named(&put.key),
+        Request::Delete(delete) => named(&delete.span.key),
+        Request::Range(range) => named(&range.span.key),
+        Request::Txn(txn) => {
+            txn.compares.iter().try_for_each(|compare| named(&compare.span.key))?;
+            txn.all().try_for_each(well_formed)
+        }
+        Request::Glance => Ok(()),
+    }
+}
 
 fn differs(right: Response) -> Result<(), Fault> {
     Err(Fault::Differs(right.to_string()))

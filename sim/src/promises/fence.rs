@@ -21,6 +21,29 @@ struct Reign {
 }
 
 /// Judges one lock, or one election. It remembers every change of owners, for answers come later.
+///
+/// ```
+/// use kvorum_sim::history::{Change, EventLog};
+/// use kvorum_sim::promises::{FenceJudge, Rule};
+///
+/// // Ann's key is there first, Bob waits; then Ann's lease ends.
+/// let mut log = EventLog::new();
+/// let comes = |key: &'static str| Change::Put { key: key.into(), value: "".into(), lease: 7 };
+/// log.push(2, vec![comes("lock/ann")]).unwrap();
+/// log.push(3, vec![comes("lock/bob")]).unwrap();
+/// log.push(4, vec![Change::Delete { key: "lock/ann".into() }]).unwrap();
+///
+/// let mut judge = FenceJudge::new("lock/");
+/// judge.follow(&log)?;
+/// judge.locked(b"lock/ann", 2, 2)?; // whoever was given the lock, the token, the answer's revision
+/// judge.locked(b"lock/bob", 3, 4)?;
+/// let early = judge.locked(b"lock/bob", 3, 3);
+/// assert_eq!(early.unwrap_err().rule, Rule::F1b);
+/// // What the lock protects took Bob's write and then one of Ann's: it cannot have looked at tokens.
+/// judge.accepted(b"lock/bob", 3)?;
+/// assert_eq!(judge.accepted(b"lock/ann", 2).unwrap_err().rule, Rule::F1c);
+/// # Ok::<(), kvorum_sim::promises::Broken>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct FenceJudge {
     prefix: Bytes,

@@ -9,79 +9,17 @@
 //! Not visible from outside, and so not judged here: under whose term an end was proposed (E5), and what the
 //! lease tables of members hold (E6, but for the keys).
 
+mod known;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use known::{Call, Cause, LeaseBounds};
+
 use super::promise::{Broken, Moment, Rule};
 use crate::history::{Change, Revision};
-
-/// What is taken for granted of clocks and of the store.
-#[derive(Clone, Copy, Debug)]
-pub struct LeaseBounds {
-    /// By how much any member's clock may be faster or slower than the observer's, in millionths.
-    pub drift_ppm: u64,
-    /// How long it takes to have another leader, at the most.
-    pub election: Duration,
-    /// How often what remains of a lease is made to outlive its leader: a change of leaders may lose so much.
-    /// (A store that never does says [`Duration::MAX`]: then each change may begin the whole time anew.)
-    pub checkpoint: Duration,
-    /// How much later the end of a lease that is over may be seen: ticks, agreement, and the way here.
-    pub slack: Duration,
-}
-
-impl LeaseBounds {
-    /// The least time in which any clock counts this much.
-    fn least(&self, counted: Duration) -> Duration {
-        let nanos = counted.as_nanos().saturating_mul(1_000_000) / u128::from(1_000_000 + self.drift_ppm);
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-    }
-
-    /// The most.
-    fn most(&self, counted: Duration) -> Duration {
-        let pace = 1_000_000_u64.saturating_sub(self.drift_ppm).max(1);
-        let nanos = counted.as_nanos().saturating_mul(1_000_000).div_ceil(u128::from(pace));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-    }
-}
-
-/// When a call was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// When it was sent.
-    pub sent: Moment,
-    /// When its answer came.
-    pub answered: Moment,
-    /// From when on the leader counted, if that is known.
-    pub processed: Option<Moment>,
-}
-
-impl Call {
-    /// A call of which only its beginning and its end are known.
-    pub fn new(sent: Moment, answered: Moment) -> Call {
-        Call { sent, answered, processed: None }
-    }
-
-    /// It took effect no earlier.
-    fn from(&self) -> Moment {
-        self.processed.unwrap_or(self.sent)
-    }
-
-    /// It took effect no later.
-    fn until(&self) -> Moment {
-        self.processed.unwrap_or(self.answered)
-    }
-}
-
-/// Who made a revision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// A lease ended, by expiry or because somebody revoked it.
-    Lease,
-    /// Anybody else, or it is not known: then keys that go say nothing of their lease.
-    Other,
-}
 
 /// One lease, from its grant to its end.
 #[derive(Clone, Debug)]
@@ -114,6 +52,32 @@ struct Attempts {
 
 /// Judges all leases of a run. What it is told should come in the order in which it was known; it keeps a few
 /// words for each lease and each key that hangs on one, until they are forgotten.
+///
+/// ```
+/// use kvorum_sim::history::Change;
+/// use kvorum_sim::promises::{Call, Cause, LeaseBounds, LeaseJudge, Rule};
+/// use std::time::Duration;
+///
+/// let at = Duration::from_secs; // since whenever the observer's clock was started
+/// let mut judge = LeaseJudge::new(LeaseBounds {
+///     drift_ppm: 1_000,
+///     election: at(2),
+///     checkpoint: at(60),
+///     slack: at(2),
+/// });
+/// // Lease 7 was asked for at 0 s and granted by 1 s, for ten seconds; a key hangs on it.
+/// judge.granted(7, at(10), Call::new(at(0), at(1)))?;
+/// let put = Change::Put { key: "job".into(), value: "mine".into(), lease: 7 };
+/// judge.revision(2, at(1), &[put], Cause::Other)?;
+/// judge.renewed(7, at(10), Call::new(at(5), at(6)))?;
+/// // Sent at 5 s, the renewal is good until 15 s or so. At 12 s the lease is gone with its key: too early.
+/// let gone = Change::Delete { key: "job".into() };
+/// let early = judge.clone().revision(3, at(12), &[gone.clone()], Cause::Lease);
+/// assert_eq!(early.unwrap_err().rule, Rule::E1);
+/// judge.revision(3, at(16), &[gone], Cause::Lease)?;
+/// judge.finish(at(60))?;
+/// # Ok::<(), kvorum_sim::promises::Broken>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct LeaseJudge {
     bounds: LeaseBounds,

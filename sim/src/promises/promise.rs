@@ -7,8 +7,9 @@ use std::time::Duration;
 /// observer's: nobody else's is trusted.
 pub type Moment = Duration;
 
-/// What was promised. The names are SIMULATION.md's, and E8 what a holder is
-/// promised (DESIGN.md).
+/// What was promised: W are a watch's promises, E a lease's, F a lock's or an election's. [`Rule::sentence`] says
+/// each; the numbers have gaps where a promise is judged from inside a cluster only (E5), or by
+/// [`crate::history`]. `PROMISES.md`, beside this crate's README, has all letters in one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
     /// A watch never goes back.

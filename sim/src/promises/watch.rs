@@ -4,112 +4,17 @@
 //! go on elsewhere. The judge keeps a cursor into the log and nothing else, and looks at each revision once; a
 //! delivery that comes late is no fault before the end, for a member may be behind.
 
+mod resume;
+mod words;
+
 use std::fmt;
 
-use bytes::Bytes;
+pub use words::{End, Opened, Part, Span, WatchEvent};
+use words::{Told, is_delete};
 
 use super::past::{Pair, Past};
 use super::promise::{Broken, Moment, Rule};
 use crate::history::{Change, Revision};
-
-/// The keys that a watch follows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// One.
-    Key(Bytes),
-    /// From the first to the second, without the second.
-    Between(Bytes, Bytes),
-    /// All from this one on.
-    From(Bytes),
-}
-
-impl Span {
-    /// As etcd's requests write it: no `range_end` means one key, a single zero byte no end.
-    pub fn of(key: impl Into<Bytes>, range_end: impl Into<Bytes>) -> Span {
-        let (key, end) = (key.into(), range_end.into());
-        match &end[..] {
-            [] => Span::Key(key),
-            [0] => Span::From(key),
-            _ => Span::Between(key, end),
-        }
-    }
-
-    /// Whether a key is one of them.
-    pub fn contains(&self, key: &[u8]) -> bool {
-        match self {
-            Span::Key(only) => only == key,
-            Span::Between(first, end) => first <= key && key < end,
-            Span::From(first) => first <= key,
-        }
-    }
-}
-
-/// What a watch was asked for.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    /// Which keys.
-    pub span: Span,
-    /// The first revision. Where the request left it to the store ('from now'): the one that it said it would
-    /// begin with.
-    pub start: Revision,
-    /// Leave puts out.
-    pub no_put: bool,
-    /// Leave deletes out.
-    pub no_delete: bool,
-    /// Tell with each event what was before.
-    pub prev_kv: bool,
-    /// A revision may come in parts, each but the last marked as one.
-    pub fragment: bool,
-    /// The member that it is open at.
-    pub member: u64,
-    /// Which of the cluster's lives this is: a restored backup begins another one, whose revisions are others.
-    pub incarnation: u64,
-}
-
-/// An event as it was handed out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchEvent {
-    /// The key was deleted, otherwise put.
-    pub is_delete: bool,
-    /// The pair as it is now. Of a deleted key only the key and the mod revision are told.
-    pub pair: Pair,
-    /// The pair as it was before.
-    pub before: Option<Pair>,
-}
-
-/// Whether a delivery ends with the end of a revision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// It does.
-    Whole,
-    /// It was marked as a fragment: more of its last revision comes.
-    More,
-}
-
-/// Why a watch ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Its owner was told that the cancellation took effect.
-    Cancelled,
-    /// What it needs is forgotten.
-    Compacted {
-        /// The oldest revision that is still there.
-        compacted: Revision,
-    },
-    /// Its member, or the way to it, is gone, and its owner was told.
-    MemberGone,
-    /// The store would not serve it any longer.
-    Overload {
-        /// Where another one can go on.
-        resume: Revision,
-    },
-    /// Its owner may not read these keys any more.
-    Permission,
-    /// The cluster is another one than it was.
-    Incarnation,
-    /// No reason was given.
-    Silent,
-}
 
 /// Where in the log a watch is: before the `at`-th change (from 0) of a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,6 +27,52 @@ struct Cursor {
 ///
 /// Whatever it is told of must be in the log by then: a log that is itself gathered from outside, and late, is
 /// best gathered to its end first.
+///
+/// ```
+/// use kvorum_sim::history::{Change, EventLog};
+/// use kvorum_sim::promises::{End, Opened, Pair, Part, Replay, Rule, Span, WatchEvent, WatchJudge};
+///
+/// // What happened: k was put at revisions 2, 3 and 4.
+/// let (mut log, mut replay) = (EventLog::new(), Replay::new());
+/// for revision in 2..=4 {
+///     let value = revision.to_string().into();
+///     log.push(revision, vec![Change::Put { key: "k".into(), value, lease: 0 }]).unwrap();
+/// }
+/// replay.follow(&log);
+/// let past = replay.of(&log);
+///
+/// // What a watch said of it.
+/// let mut judge = WatchJudge::opened(Opened {
+///     span: Span::of("k", ""),
+///     start: 2,
+///     no_put: false,
+///     no_delete: false,
+///     prev_kv: false,
+///     fragment: false,
+///     member: 1,
+///     incarnation: 0,
+/// })?;
+/// let put = |revision: i64| WatchEvent {
+///     is_delete: false,
+///     pair: Pair {
+///         key: "k".into(),
+///         create_revision: 2,
+///         mod_revision: revision,
+///         version: revision - 1,
+///         value: revision.to_string().into(),
+///         lease: 0,
+///     },
+///     before: None,
+/// };
+/// judge.delivered(past, &[put(2)], Part::Whole)?;
+/// judge.ended(past, End::MemberGone)?;
+/// judge.resumed(past, 2, 0, 3)?; // at member 2, from revision 3 on
+/// let gap = judge.clone().delivered(past, &[put(4)], Part::Whole);
+/// assert_eq!(gap.unwrap_err().rule, Rule::W5);
+/// judge.delivered(past, &[put(3), put(4)], Part::Whole)?;
+/// judge.finish(past, true)?;
+/// # Ok::<(), kvorum_sim::promises::Broken>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct WatchJudge {
     request: Opened,
@@ -136,6 +87,8 @@ pub struct WatchJudge {
     /// The last revision has come in part.
     is_in_part: bool,
     ended: Option<End>,
+    /// Since it ended, its owner has read all that it follows, as it was at this revision.
+    read: Option<Revision>,
 }
 
 impl WatchJudge {
@@ -149,7 +102,16 @@ impl WatchJudge {
             return Err(Broken::new(Rule::W8, format!("a start at {} was accepted", request.start)));
         }
         let next = Cursor { revision: request.start, at: 0 };
-        Ok(WatchJudge { request, next, last: 0, told: 0, is_fresh: false, is_in_part: false, ended: None })
+        Ok(WatchJudge {
+            request,
+            next,
+            last: 0,
+            told: 0,
+            is_fresh: false,
+            is_in_part: false,
+            ended: None,
+            read: None,
+        })
     }
 
     /// The first revision that has not been handed out, as far as the judge was told.
@@ -164,8 +126,12 @@ impl WatchJudge {
     ///
     /// The first rule that they break.
     pub fn delivered(&mut self, past: Past<'_>, events: &[WatchEvent], part: Part) -> Result<(), Broken> {
-        let Some(end) = events.last() else { return Ok(()) };
-        let revision = end.pair.mod_revision;
+        let revision = match events.last() {
+            Some(end) => end.pair.mod_revision,
+            // It says that there is no more of what came in part; or nothing at all.
+            None if self.is_in_part => self.last,
+            None => return Ok(()),
+        };
         self.must_be_open(format_args!("events up to revision {revision}"))?;
         let backwards = events.windows(2).find(|two| two[1].pair.mod_revision < two[0].pair.mod_revision);
         if let Some([before, after]) = backwards {
@@ -224,72 +190,8 @@ impl WatchJudge {
         self.pass(past, next - 1, Rule::W4, seen)
     }
 
-    /// It ended.
-    ///
-    /// # Errors
-    ///
-    /// [`Rule::W9`] if the reason is none, or not true.
-    pub fn ended(&mut self, past: Past<'_>, end: End) -> Result<(), Broken> {
-        self.must_be_open(format_args!("another end: {end:?}"))?;
-        if self.is_in_part {
-            // Whoever reads fragments throws a torn revision away, and asks for it again.
-            self.next = Cursor { revision: self.last, at: 0 };
-            (self.last, self.is_in_part) = (self.last - 1, false);
-        }
-        let needed = self.next_revision();
-        match end {
-            End::Compacted { compacted } if compacted <= needed => {
-                self.broken(Rule::W9, format_args!("{end:?}, to a watch that needs {needed}"))
-            }
-            End::Compacted { compacted } if compacted > past.compacted() => {
-                let most = past.compacted();
-                self.broken(Rule::W9, format_args!("{end:?}, when {most} was the most that was asked for"))
-            }
-            End::Overload { resume } if resume <= self.last => {
-                self.broken(Rule::W9, format_args!("{end:?}, after events of {}", self.last))
-            }
-            End::Overload { resume } => self.pass(past, resume - 1, Rule::W9, format_args!("{end:?}")),
-            End::Silent => self.broken(Rule::W9, format_args!("an end without a reason")),
-            _ => Ok(()),
-        }?;
-        self.ended = Some(end);
-        Ok(())
-    }
-
-    /// It was opened again, at a member of this incarnation, from `start` on, which is where the store said
-    /// that it can go on. (An owner who begins elsewhere of its own accord has another watch, and needs
-    /// another judge.)
-    ///
-    /// # Errors
-    ///
-    /// [`Rule::W5`] if that misses or repeats something, [`Rule::W9`] if it is another incarnation, which
-    /// would have had to refuse.
-    pub fn resumed(
-        &mut self,
-        past: Past<'_>,
-        member: u64,
-        incarnation: u64,
-        start: Revision,
-    ) -> Result<(), Broken> {
-        let seen = format_args!("resumed at {start} on member {member}");
-        if incarnation != self.request.incarnation || self.ended == Some(End::Incarnation) {
-            return self.broken(Rule::W9, format_args!("{seen}, in another life of the cluster"));
-        }
-        if start <= self.last {
-            return self.broken(Rule::W5, format_args!("{seen}, after events of {}", self.last));
-        }
-        if matches!(self.ended, Some(End::Compacted { .. })) {
-            self.next = self.next.max(Cursor { revision: start, at: 0 });
-        } else {
-            self.pass(past, start - 1, Rule::W5, seen)?;
-        }
-        (self.request.start, self.request.member) = (start, member);
-        (self.told, self.is_fresh, self.ended) = (0, true, None);
-        Ok(())
-    }
-
     /// The run is over. If the store was left alone for long enough (`is_live`), an open watch has told
-    /// everything.
+    /// everything, and has not left its owner to wait for the rest of a delivery.
     ///
     /// # Errors
     ///
@@ -300,6 +202,9 @@ impl WatchJudge {
             Some((revision, change)) if is_live && self.ended.is_none() => {
                 let key = change.key().escape_ascii();
                 self.broken(Rule::W10, format_args!("{key} at {revision} is missing still, of {newest}"))
+            }
+            None if is_live && self.ended.is_none() && self.is_in_part => {
+                self.broken(Rule::W10, format_args!("more of {} was announced, and never came", self.last))
             }
             _ => Ok(()),
         }
@@ -447,21 +352,6 @@ pub fn not_delayed(
         longest = longest.max(delay);
     }
     Ok(longest)
-}
-
-fn is_delete(change: &Change) -> bool {
-    matches!(change, Change::Delete { .. })
-}
-
-/// An event in words.
-#[derive(Clone, Copy)]
-struct Told<'a>(&'a WatchEvent);
-
-impl fmt::Display for Told<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.0.is_delete { "delete" } else { "put" };
-        write!(f, "the {what} of {} at {}", self.0.pair.key.escape_ascii(), self.0.pair.mod_revision)
-    }
 }
 
 #[cfg(test)]

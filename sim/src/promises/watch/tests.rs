@@ -5,6 +5,7 @@ use crate::history::EventLog;
 use crate::promises::Replay;
 
 mod random;
+mod resume;
 
 fn put(key: &'static str, value: &'static str) -> Change {
     Change::Put { key: key.into(), value: value.into(), lease: 0 }
@@ -419,6 +420,26 @@ fn w10_a_watch_that_stays_behind_is_seen() {
     judge.finish(told.past(), true).unwrap();
     WatchJudge::opened(opened(Span::of("x", ""), 2)).unwrap().finish(told.past(), true).unwrap();
     all(9).finish(told.past(), true).unwrap();
+}
+
+#[test]
+fn w10_a_fragment_that_promises_more_is_waited_for() {
+    let told = store();
+    let mut judge = WatchJudge::opened(Opened { fragment: true, ..opened(Span::of("a", "\0"), 5) }).unwrap();
+    judge.delivered(told.past(), &[told.events(5), told.events(6)].concat(), Part::More).unwrap();
+    judge.finish(told.past(), false).unwrap();
+    breaks(Rule::W10, judge.finish(told.past(), true));
+    let mut gone = judge.clone();
+    gone.ended(told.past(), End::MemberGone).unwrap();
+    gone.finish(told.past(), true).unwrap();
+    // That there was no more is said by a last part without events.
+    judge.delivered(told.past(), &[], Part::Whole).unwrap();
+    judge.finish(told.past(), true).unwrap();
+    assert_eq!(judge.next_revision(), 7);
+    // Of a revision of which there was more, it is not true.
+    let mut torn = WatchJudge::opened(Opened { fragment: true, ..opened(Span::of("a", "\0"), 4) }).unwrap();
+    torn.delivered(told.past(), &told.events(4)[..1], Part::More).unwrap();
+    breaks(Rule::W3, torn.delivered(told.past(), &[], Part::Whole));
 }
 
 #[test]

@@ -10,6 +10,7 @@ enum Step {
     Progress(Revision),
     Reached(Revision),
     End(End),
+    Reread(Revision),
     Resume(Revision),
 }
 
@@ -76,8 +77,14 @@ fn legal(draw: &mut Stream, store: &mut Store, request: &Opened) -> Vec<Step> {
                 let compacted = next + draw.between(1, 3) as Revision;
                 store.replay.compacted(compacted);
                 steps.push(Step::End(End::Compacted { compacted }));
-                steps.push(Step::Resume(compacted));
                 next = compacted;
+                if draw.chance(300) {
+                    // Its owner reads all that there is, some time later, and goes on behind that.
+                    let read = draw.between(compacted as u64, store.log.newest() as u64) as Revision;
+                    steps.push(Step::Reread(read));
+                    next = read + 1;
+                }
+                steps.push(Step::Resume(next));
             }
             _ => {
                 let through = store.log.newest().min(next + draw.below(4) as Revision);
@@ -107,7 +114,8 @@ fn deliver(
     if judge.request.fragment && events.len() > 1 && draw.chance(500) {
         let rest = events.split_off(draw.between(1, events.len() as u64 - 1) as usize);
         let is_cut = events[events.len() - 1].pair.mod_revision == rest[0].pair.mod_revision;
-        steps.push(Step::Events(events, if is_cut { Part::More } else { Part::Whole }));
+        let is_more = is_cut || draw.chance(300);
+        steps.push(Step::Events(events, if is_more { Part::More } else { Part::Whole }));
         events = rest;
     }
     if !events.is_empty() {
@@ -124,6 +132,7 @@ fn judged(store: &Store, request: &Opened, steps: &[Step]) -> Result<(), Broken>
             Step::Progress(revision) => judge.progress(past, *revision)?,
             Step::Reached(revision) => judge.reached(past, *revision)?,
             Step::End(end) => judge.ended(past, end.clone())?,
+            Step::Reread(revision) => judge.reread(past, *revision)?,
             Step::Resume(start) => judge.resumed(past, 2, 1, *start)?,
         }
     }
@@ -232,6 +241,24 @@ fn spoil(draw: &mut Stream, store: &Store, request: &Opened, run: &[Step], kind:
         }
         // Progress comes from a future that is none.
         14 => steps.push(Step::Progress(newest + 1)),
+        // After a compaction it goes on behind what is there, or behind what was read.
+        15 => {
+            let all = steps.iter_mut().zip(run.iter().map(Some).skip(1).chain([None]));
+            let mut after = all.filter_map(|(step, next)| match (step, next) {
+                (Step::End(End::Compacted { .. }) | Step::Reread(_), Some(Step::Resume(at))) => Some(*at),
+                _ => None,
+            });
+            let right = after.next()?;
+            let is_it = |step: &&mut Step| matches!(step, Step::Resume(at) if *at == right);
+            *steps.iter_mut().find(is_it)? = Step::Resume(right + draw.between(1, 1000) as Revision);
+        }
+        // More is announced, and does not come.
+        16 => {
+            let last =
+                steps.iter_mut().rev().find(|step| !matches!(step, Step::Progress(_) | Step::Reached(_)));
+            let Some(Step::Events(_, part)) = last.filter(|_| request.fragment) else { return None };
+            *part = Part::More;
+        }
         // Its last words are never said.
         _ => {
             let after = steps[at + 1..].iter().any(|step| matches!(step, Step::Events(..) | Step::End(_)));
@@ -244,7 +271,7 @@ fn spoil(draw: &mut Stream, store: &Store, request: &Opened, run: &[Step], kind:
     Some(steps)
 }
 
-const SPOILINGS: usize = 16;
+const SPOILINGS: usize = 18;
 
 #[test]
 fn w_chance_finds_no_false_alarm_and_no_way_through() {
