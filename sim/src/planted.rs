@@ -1056,6 +1056,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "looks_wait_for_a_majority",
+        twin: "etcd's metrics URLs",
+        does: "A kvorumd that waits for a majority answers nobody who looks at it.",
+        file: "gateway/src/bin/kvorumd/run.rs",
+        expected: Expected::Test {
+            target: "gateway_kvorumd::looks::a_member_that_waits_for_a_majority_answers_those_who_look_at_it",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "stalled_snapshot_is_kept",
         twin: "DIFFERENCES.md: snapshots that nobody reads",
         does: "A snapshot that nobody reads holds what compactions free, for ever.",

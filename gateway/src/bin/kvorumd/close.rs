@@ -13,7 +13,7 @@ use crate::start::hex;
 use crate::values::spell;
 
 /// Ends the server.
-pub(crate) async fn close(server: &Server<'_>, node: Node, serving: Option<Serving>, signal: &str) {
+pub(crate) async fn close(server: &Server<'_>, node: Node, serving: Serving, signal: &str) {
     let (log, settings) = (server.log, server.settings);
     log.info("received signal; shutting down", &[("signal", signal.into())]);
     let fields = [
@@ -21,11 +21,9 @@ pub(crate) async fn close(server: &Server<'_>, node: Node, serving: Option<Servi
         ("data-dir", settings.data_dir.display().to_string().into()),
     ];
     log.info("closing kvorum server", &fields);
-    let closing = serving.map(|serving| serving.close(patience(settings.election)));
+    let closing = serving.close(patience(settings.election));
     hand_over(server).await;
-    if let Some(closing) = closing
-        && !closing.finish().await
-    {
+    if !closing.finish().await {
         log.warn("did not wait any longer for the requests under way", &[]);
     }
     // It blocks until its threads have ended.

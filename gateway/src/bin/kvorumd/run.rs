@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kvorum::transports::TcpHandle;
 use kvorum::{Client, ErrorKind, Node};
+use kvorum_core::planted;
 use kvorum_gateway::SyncTimes;
 use tokio::task::JoinHandle;
 
@@ -61,15 +62,20 @@ pub(crate) fn run(settings: &Settings, log: &Log) -> Result<(), String> {
 async fn live(
     server: &Server<'_>,
     node: Node,
-    listeners: (Vec<TcpListener>, Vec<TcpListener>),
+    (clients, metrics): (Vec<TcpListener>, Vec<TcpListener>),
     mut signals: Signals,
     mut halted: JoinHandle<String>,
 ) -> Result<(), String> {
-    let mut serving = None;
+    // A member that is asked how it is answers before it has a majority: whoever kills those that do not would kill
+    // members that wait for each other.
+    if planted!("looks_wait_for_a_majority") {
+        publish(server).await?;
+    }
+    let mut serving = serve::be_looked_at(server, metrics).await?;
     let end = tokio::select! {
         end = next_end(&mut signals, &mut halted) => end,
-        began = begin(server, listeners) => {
-            serving = Some(began?);
+        began = begin(server, &mut serving, clients) => {
+            began?;
             next_end(&mut signals, &mut halted).await
         }
     };
@@ -90,20 +96,17 @@ async fn next_end(signals: &mut Signals, halted: &mut JoinHandle<String>) -> End
     }
 }
 
-/// Waits until the cluster has a leader, then serves.
-async fn begin(
-    server: &Server<'_>,
-    (clients, metrics): (Vec<TcpListener>, Vec<TcpListener>),
-) -> Result<Serving, String> {
+/// Waits until the cluster has a leader, then serves clients.
+async fn begin(server: &Server<'_>, serving: &mut Serving, clients: Vec<TcpListener>) -> Result<(), String> {
     report::now_serving(server);
     publish(server).await?;
-    let serving = serve::serve(server, clients, metrics).await?;
-    report::ready(server, &serving);
-    Ok(serving)
+    serving.clients(clients)?;
+    report::ready(server, serving);
+    Ok(())
 }
 
 /// Writes this member's name and client URLs into the log, where every member reads them. It takes a majority: until
-/// then nobody is served.
+/// then no client is served.
 async fn publish(server: &Server<'_>) -> Result<(), String> {
     let settings = server.settings;
     let urls: Vec<String> = settings.advertise_client.iter().map(Url::to_string).collect();
