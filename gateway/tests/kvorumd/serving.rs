@@ -14,13 +14,13 @@ use crate::members::Three;
 use crate::process::{READY, Scratch, Server, alone, client_url, field};
 
 /// A client that is used from a test's own thread.
-struct Client {
+pub(crate) struct Client {
     runtime: Runtime,
     channel: Channel,
 }
 
 impl Client {
-    fn of<S: AsRef<str>>(flags: &[S]) -> Client {
+    pub(crate) fn of<S: AsRef<str>>(flags: &[S]) -> Client {
         // With a thread of its own: a client that does not listen when the server says good-bye is waited for.
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -30,7 +30,7 @@ impl Client {
         Client { runtime, channel }
     }
 
-    fn put(&self, key: &str, value: &str) -> Result<pb::ResponseHeader, Status> {
+    pub(crate) fn put(&self, key: &str, value: &str) -> Result<pb::ResponseHeader, Status> {
         let request = pb::PutRequest {
             key: key.to_string().into(),
             value: value.to_string().into(),

@@ -123,6 +123,30 @@ fn the_log_goes_where_and_how_it_is_told() {
     assert!(text.contains(&line) && text.contains("closed kvorum server"));
 }
 
+/// As logrotate does it: the file is moved away, and then the server is told.
+#[test]
+fn a_hangup_opens_the_logs_files_anew_and_ends_nothing() {
+    let scratch = Scratch::new();
+    let mut flags = alone(&scratch);
+    let (file, moved) = (scratch.path().join("log"), scratch.path().join("log.1"));
+    flags.push(format!("--log-outputs=stderr,{}", file.display()));
+    let mut server = Server::ready(&flags);
+    fs::rename(&file, &moved).unwrap();
+    server.signal("HUP");
+    let anew = server.until("received hangup; opened the log's files anew");
+    assert!(anew.contains(&format!("\"files\":[\"{}\"]", file.display())), "{anew}");
+    // One that cannot be opened is written to as before.
+    fs::rename(&file, scratch.path().join("log.2")).unwrap();
+    fs::create_dir(&file).unwrap();
+    server.signal("HUP");
+    let failed = server.until("went on with a log file as it was");
+    assert!(failed.contains("opening the log"), "{failed}");
+    server.stop();
+    let [first, second] = [moved, scratch.path().join("log.2")].map(|path| fs::read_to_string(path).unwrap());
+    assert!(first.contains(READY) && !first.contains("hangup"), "{first}");
+    assert!(second.starts_with(&anew) && second.contains("closed kvorum server"), "{second}");
+}
+
 #[test]
 fn systemd_is_told_when_clients_are_served() {
     let scratch = Scratch::new();

@@ -18,7 +18,7 @@ use crate::observe::observe;
 use crate::report;
 use crate::serve::{self, Serving};
 use crate::settings::Settings;
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 use crate::start::{Started, hex, start};
 use crate::urls::Url;
 
@@ -46,7 +46,10 @@ pub(crate) fn run(settings: &Settings, log: &Log) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("starting the runtime: {error}"))?;
     // Before anything is begun that a signal should end well.
-    let signals = runtime.block_on(async { Signals::new() });
+    let signals = runtime.block_on(async {
+        signals::reopen_at_hangups(log.clone())?;
+        Signals::new()
+    });
     let signals = signals.map_err(|error| format!("listening to signals: {error}"))?;
     let Started { node, cluster, imported, peers, listeners, metrics, sync_times } = start(settings, log)?;
     let kin = Kin { cluster: cluster.clone(), imported };
@@ -85,8 +88,7 @@ async fn live(
     };
     halted.abort();
     close::at_once_at_the_next(signals, server.log.clone());
-    close::close(server, node, serving, signal).await;
-    Ok(())
+    close::close(server, node, serving, signal).await
 }
 
 async fn next_end(signals: &mut Signals, halted: &mut JoinHandle<String>) -> End {
@@ -117,7 +119,7 @@ async fn publish(server: &Server<'_>) -> Result<(), String> {
         let fields = [
             ("local-member-id", hex(server.cluster.me).into()),
             ("publish-timeout", report::PUBLISH_TIMEOUT.into()),
-            ("error", error.to_string().into()),
+            ("error", server.cluster.in_hex(&error.to_string()).into()),
         ];
         server.log.warn("failed to publish local member to cluster through raft", &fields);
         // Most errors come after the request's own time-out; those that come at once must not fill the log.
