@@ -180,6 +180,23 @@ fn limits_and_quota_are_what_the_flags_say() {
     server.stop();
 }
 
+/// Where etcd refuses the first already; `DIFFERENCES.md` has a row for it.
+#[test]
+fn a_quota_that_is_lower_than_what_is_there_refuses_the_second_write() {
+    let scratch = Scratch::new();
+    let mut flags = alone(&scratch);
+    let server = Server::ready(&flags);
+    Client::of(&flags).put("k", &"v".repeat(5000)).unwrap();
+    server.stop();
+    flags.push("--quota-backend-bytes=3000".into());
+    let server = Server::ready(&flags);
+    let client = Client::of(&flags);
+    client.put("k1", "v").unwrap();
+    let full = client.put("k2", "v").unwrap_err();
+    assert_eq!(full.message(), "etcdserver: mvcc: database space exceeded");
+    server.stop();
+}
+
 #[test]
 fn history_is_compacted_as_the_flags_say_and_the_log_says_so() {
     let scratch = Scratch::new();
