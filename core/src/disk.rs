@@ -91,7 +91,8 @@ impl DiskWorker {
         }
         if let Err(error) = self.try_work(jobs).and_then(|()| self.save_some()) {
             self.has_failed = true;
-            self.report(DiskReport::Failed(error.to_string()));
+            // Without what it means for a request: nobody made one.
+            self.report(DiskReport::Failed(error.kind().to_string()));
         }
     }
 

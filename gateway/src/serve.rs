@@ -82,19 +82,18 @@ fn taken(listeners: Vec<std::net::TcpListener>) -> Result<Vec<TcpListener>> {
     listeners.map_err(|error| refused("a listener", &error))
 }
 
-fn begin(client: Client, listeners: Vec<TcpListener>, options: Options) -> Result<Server> {
+fn listening_at(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>> {
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
-    let addresses = addresses.map_err(|error| refused("a listener", &error))?;
-    let http = protocol(&options.connections);
+    addresses.map_err(|error| refused("a listener", &error))
+}
+
+fn begin(client: Client, listeners: Vec<TcpListener>, options: Options) -> Result<Server> {
+    let addresses = listening_at(&listeners)?;
     let gateway = Gateway::new(client, options);
-    let door = Door::new(gateway.clone());
-    let mut tasks = JoinSet::new();
-    for listener in listeners {
-        tasks.spawn(accept(listener, gateway.clone(), door.clone(), http.clone()));
-    }
-    tasks.spawn(gateway.clone().look_for_leader());
-    tasks.spawn(gateway.clone().publish());
-    Ok(Server { addresses, gateway, tasks })
+    let mut server = Server { addresses: Vec::new(), gateway, tasks: JoinSet::new() };
+    server.tasks.spawn(server.gateway.clone().look_for_leader());
+    server.serve_clients(listeners, addresses);
+    Ok(server)
 }
 
 impl Server {
@@ -110,11 +109,36 @@ impl Server {
     ///
     /// [`ErrorKind::Io`] for a listener that cannot be listened on.
     pub fn serve_metrics_on(&mut self, listeners: Vec<std::net::TcpListener>) -> Result<()> {
-        for listener in taken(listeners)? {
-            let (gateway, door) = (self.gateway.clone(), Door::for_metrics(self.gateway.clone()));
-            self.tasks.spawn(accept(listener, gateway, door, protocol(&self.gateway.options.connections)));
-        }
+        self.accept_all(taken(listeners)?, &Door::for_metrics(self.gateway.clone()));
         Ok(())
+    }
+
+    /// Serves clients on further listeners, too. A server that was begun on none, to be looked at
+    /// ([`Server::serve_metrics_on`]) before there is a majority, tells the other members of itself only now.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`] for a listener that cannot be listened on.
+    pub fn serve_clients_on(&mut self, listeners: Vec<std::net::TcpListener>) -> Result<()> {
+        let listeners = taken(listeners)?;
+        let addresses = listening_at(&listeners)?;
+        self.serve_clients(listeners, addresses);
+        Ok(())
+    }
+
+    fn serve_clients(&mut self, listeners: Vec<TcpListener>, addresses: Vec<SocketAddr>) {
+        if self.addresses.is_empty() && !addresses.is_empty() {
+            self.tasks.spawn(self.gateway.clone().publish());
+        }
+        self.addresses.extend(addresses);
+        self.accept_all(listeners, &Door::new(self.gateway.clone()));
+    }
+
+    fn accept_all(&mut self, listeners: Vec<TcpListener>, door: &Door) {
+        for listener in listeners {
+            let (gateway, http) = (self.gateway.clone(), protocol(&self.gateway.options.connections));
+            self.tasks.spawn(accept(listener, gateway, door.clone(), http));
+        }
     }
 
     /// Stops: takes no more connections and requests, ends watches and other streams, and waits for what is under way,

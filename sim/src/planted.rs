@@ -1083,6 +1083,39 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "looks_wait_for_a_majority",
+        twin: "etcd's metrics URLs",
+        does: "A kvorumd that waits for a majority answers nobody who looks at it.",
+        file: "gateway/src/bin/kvorumd/run.rs",
+        expected: Expected::Test {
+            target: "gateway_kvorumd::looks::a_member_that_waits_for_a_majority_answers_those_who_look_at_it",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "hangup_writes_on",
+        twin: "logrotate",
+        does: "At a SIGHUP, kvorumd says that it opened its log's files anew, and writes on to those that were moved away.",
+        file: "gateway/src/bin/kvorumd/outputs.rs",
+        expected: Expected::Test {
+            target: "gateway_kvorumd::starts::a_hangup_opens_the_logs_files_anew_and_ends_nothing",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "disk_fails_silently",
+        twin: "etcd's log",
+        does: "kvorumd does not say that the disk failed before it sees that the node has halted.",
+        file: "gateway/src/bin/kvorumd/disk.rs",
+        expected: Expected::Test {
+            target: "gateway_kvorumd::disks::a_disk_that_fails_is_told_at_once_and_also_to_whoever_asks_the_server_to_end",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "stalled_snapshot_is_kept",
         twin: "DIFFERENCES.md: snapshots that nobody reads",
         does: "A snapshot that nobody reads holds what compactions free, for ever.",

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use kvorum_gateway::pb::etcdserverpb as pb;
+use pb::maintenance_client::MaintenanceClient;
 use pb::request_op::Request as Op;
 use pb::watch_client::WatchClient;
 use pb::watch_request::RequestUnion;
@@ -16,8 +17,10 @@ use crate::common::{KvClient, get, put, soon};
 use crate::{common, etcd};
 
 /// Each with where it is left out or shown.
-const ROWS: [(&str, &str); 18] = [
+const ROWS: [(&str, &str); 21] = [
     ("quota in a status", "masks.rs"),
+    ("size in a status", "masks.rs"),
+    ("over the quota from the start", "tests/kvorumd/serving.rs"),
     ("corruption alarm", "requests.rs: alarm()"),
     ("alarms of members", "requests.rs: alarm()"),
     ("space and branches", "txns.rs: txn(); tests/odd"),
@@ -31,6 +34,7 @@ const ROWS: [(&str, &str); 18] = [
     ("deleting, putting and compacting", "txns.rs: op(); below"),
     ("unknown targets and alarms", "tests/odd/crashes.rs"),
     ("hashes at a compaction", "tests/snapshot"),
+    ("hashes after `compact 0`", "below"),
     ("hash of everything", "tests/web/golden.rs"),
     ("downgrades", "tests/odd"),
     ("snapshots that nobody reads", "tests/snapshot/stalled.rs"),
@@ -115,6 +119,31 @@ async fn etcd_tells_no_progress_behind_a_compacted_watch_and_we_do() {
         while stream.next().await.compact_revision == 0 {}
         assert_eq!(stream.tells_progress().await, tells);
     }
+}
+
+async fn hash(channel: &Channel, revision: i64) -> u32 {
+    let hash = MaintenanceClient::new(channel.clone()).hash_kv(pb::HashKvRequest { revision }).await;
+    hash.unwrap().into_inner().hash
+}
+
+#[tokio::test]
+async fn etcd_answers_an_old_hash_after_a_compaction_at_0_and_we_do_not() {
+    let etcd = match etcd::start().await {
+        Ok(etcd) => etcd,
+        Err(why) => return eprintln!("skipped: {why}"),
+    };
+    let gate = common::one().await;
+    let mut at_3 = Vec::new();
+    for (channel, stays) in [(&etcd.channel, true), (&gate.channel, false)] {
+        write(channel, "1").await;
+        KvClient::new(channel.clone()).compact(pb::CompactionRequest::default()).await.unwrap();
+        let before = hash(channel, 0).await;
+        write(channel, "2").await;
+        assert_eq!(hash(channel, 0).await == before, stays);
+        assert_ne!(hash(channel, 3).await, before, "with a revision, it is what is there");
+        at_3.push(hash(channel, 3).await);
+    }
+    assert_eq!(at_3[0], at_3[1]);
 }
 
 /// Deletes `k` and everything behind it, and then puts `k2`, whose value was just deleted.

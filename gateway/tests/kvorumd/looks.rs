@@ -2,17 +2,28 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
-use crate::process::{Scratch, Server, alone, client_url, free_port};
+use crate::process::{READY, Scratch, Server, alone, client_url, free_port, member};
 
-/// What is answered at an URL.
-fn get(url: &str, path: &str) -> String {
+/// Asks at an URL.
+fn ask(url: &str, path: &str) -> TcpStream {
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    stream
+}
+
+fn answer(mut stream: TcpStream) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+/// What is answered at an URL.
+fn get(url: &str, path: &str) -> String {
+    answer(ask(url, path))
 }
 
 #[test]
@@ -54,4 +65,35 @@ fn a_port_for_metrics_that_is_taken_is_refused() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("bind: address already in use"), "{said}");
     assert!(!scratch.path().join("alone").exists(), "nothing was begun");
+}
+
+/// As etcd does: whoever kills members that do not answer must not kill those that wait for each other.
+#[test]
+fn a_member_that_waits_for_a_majority_answers_those_who_look_at_it() {
+    let scratch = Scratch::new();
+    let peers = [("a", free_port()), ("b", free_port())];
+    let [mut flags, others] =
+        ["a", "b"].map(|name| member(name, &peers, free_port(), &scratch.path().join(name)));
+    let metrics = format!("http://127.0.0.1:{}", free_port());
+    flags.push(format!("--listen-metrics-urls={metrics}"));
+    let mut server = Server::start(&flags);
+    server.until("now serving peer/client/metrics");
+    let early = ask(&client_url(&flags), "/health");
+    server.ever("became candidate");
+    assert!(get(&metrics, "/livez").ends_with("\r\n\r\nok\n"));
+    let health = get(&metrics, "/health");
+    assert!(health.starts_with("HTTP/1.1 503"), "{health}");
+    assert!(health.ends_with("{\"health\":\"false\",\"reason\":\"RAFT NO LEADER\"}\n"), "{health}");
+    let page = get(&metrics, "/metrics");
+    assert!(page.contains("\netcd_server_has_leader 0\n"), "{page}");
+    // A client waits, and is served when there is a majority.
+    early.set_nonblocking(true).unwrap();
+    assert!(early.peek(&mut [0]).is_err(), "it is answered before there is a majority");
+    early.set_nonblocking(false).unwrap();
+    let other = Server::ready(&others);
+    assert!(answer(early).starts_with("HTTP/1.1 200"));
+    server.until(READY);
+    assert!(get(&metrics, "/health").starts_with("HTTP/1.1 200"));
+    other.stop();
+    server.stop();
 }

@@ -118,6 +118,7 @@ fn a_member_that_lost_its_disk_says_so_and_fails() {
     let mut lost = Server::start(&three.flags[follows]);
     let last = lost.until("\"level\":\"fatal\"");
     assert!(last.contains("the node halted itself: "), "{last}");
+    assert!(last.contains("see \\\"A lost disk\\\" in docs/KVORUMD.md"), "{last}");
     assert_eq!(lost.wait().code(), Some(1));
     three.servers.into_iter().for_each(Server::stop);
 }

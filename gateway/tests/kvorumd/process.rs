@@ -83,6 +83,19 @@ pub(crate) fn command<S: AsRef<str>>(flags: &[S]) -> Command {
     command
 }
 
+/// The same where no file may grow over so many blocks of 512 bytes, as if the disk were full then.
+pub(crate) fn cramped<S: AsRef<str>>(flags: &[S], blocks: u32) -> Command {
+    let inner = command(flags);
+    let mut outer = Command::new("sh");
+    // Ignored, the signal leaves an error to the one who writes.
+    outer.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
+    outer.arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
+    for (name, _) in inner.get_envs() {
+        outer.env_remove(name);
+    }
+    outer
+}
+
 /// Runs a command that ends by itself.
 pub(crate) fn run<S: AsRef<str>>(flags: &[S]) -> Output {
     let mut server = Server::of(&mut command(flags));

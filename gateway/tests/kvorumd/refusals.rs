@@ -94,8 +94,13 @@ fn a_cluster_that_does_not_fit_is_refused_in_etcds_words_and_begins_nothing() {
     );
     assert!(said.contains("\"level\":\"fatal\""), "{said}");
     assert!(!scratch.path().join("alone").exists());
-    // What was wrong can be put right.
     flags.pop();
+    let nameless: Vec<String> = flags.iter().map(|flag| flag.replace("--name=alone", "--name=")).collect();
+    let (code, said) = refused(&nameless);
+    assert_eq!(code, 1);
+    assert!(said.contains("couldn't find local name \\\"\\\" in the initial cluster"), "{said}");
+    assert!(!scratch.path().join("alone").exists());
+    // What was wrong can be put right.
     Server::ready(&flags).stop();
 }
 

@@ -8,6 +8,7 @@ mod common;
 mod etcd;
 mod killed;
 mod large;
+mod lost;
 mod picture;
 #[allow(dead_code)]
 #[path = "../kvorumd/process.rs"]

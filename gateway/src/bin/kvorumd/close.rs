@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use kvorum::Node;
 
+use crate::advice;
 use crate::log::Log;
 use crate::run::Server;
 use crate::serve::Serving;
@@ -12,8 +13,13 @@ use crate::signals::Signals;
 use crate::start::hex;
 use crate::values::spell;
 
-/// Ends the server.
-pub(crate) async fn close(server: &Server<'_>, node: Node, serving: Option<Serving>, signal: &str) {
+/// Ends the server. The error is why the node had halted itself by then: the signal may come before that was seen.
+pub(crate) async fn close(
+    server: &Server<'_>,
+    node: Node,
+    serving: Serving,
+    signal: &str,
+) -> Result<(), String> {
     let (log, settings) = (server.log, server.settings);
     log.info("received signal; shutting down", &[("signal", signal.into())]);
     let fields = [
@@ -21,19 +27,19 @@ pub(crate) async fn close(server: &Server<'_>, node: Node, serving: Option<Servi
         ("data-dir", settings.data_dir.display().to_string().into()),
     ];
     log.info("closing kvorum server", &fields);
-    let closing = serving.map(|serving| serving.close(patience(settings.election)));
+    let closing = serving.close(patience(settings.election));
     hand_over(server).await;
-    if let Some(closing) = closing
-        && !closing.finish().await
-    {
+    if !closing.finish().await {
         log.warn("did not wait any longer for the requests under way", &[]);
     }
+    let halted = node.status().raft.halted.map(|reason| advice::halted(&reason, &server.cluster));
     // It blocks until its threads have ended.
     let stopped = tokio::task::spawn_blocking(move || node.stop()).await;
     if let Err(error) = stopped {
         log.warn("stopping the node", &[("error", error.to_string().into())]);
     }
     log.info("closed kvorum server", &fields);
+    halted.map_or(Ok(()), Err)
 }
 
 /// How long requests under way are waited for: as long as etcd waits.

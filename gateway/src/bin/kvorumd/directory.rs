@@ -17,6 +17,7 @@ use kvorum::ErrorKind;
 use kvorum::storages::FileStorage;
 use kvorum_core::planted;
 
+use crate::advice;
 use crate::cluster::Cluster;
 use crate::etcds;
 use crate::imported::Imported;
@@ -61,7 +62,7 @@ impl Directory {
             ErrorKind::DirectoryInUse { .. } => {
                 format!("{shown} is in use by a running node: another kvorumd runs on it")
             }
-            _ => error.to_string(),
+            _ => advice::refused(&error),
         })?;
         let place = Place::at(member);
         let (cluster, imported) =

@@ -1,4 +1,4 @@
-//! The storage, watched: what takes long and what images come to is said in the log.
+//! The storage, watched: what fails, what takes long and what images come to is said in the log.
 //!
 //! What it will never know: what is written. Every call goes to the storage below, and so does its answer.
 
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use kvorum::Result;
 use kvorum::ids::Index;
 use kvorum::storage::{Batch, Identity, ImageMeta, ImageSink, ImageSource, Recovered, Storage};
+use kvorum_core::planted;
 use kvorum_gateway::SyncTimes;
 
 use crate::log::Log;
@@ -15,6 +16,20 @@ use crate::values::spell;
 
 /// A sync that takes longer is worth a warning, as in etcd.
 const SLOW_SYNC: Duration = Duration::from_secs(1);
+
+const SAVING: &str = "saving a snapshot";
+
+/// Says what failed at the moment that it does: the node halts itself for it, and may be asked to end before anybody has
+/// seen that it has.
+fn told<T>(result: Result<T>, doing: &str, log: &Log) -> Result<T> {
+    if let Err(error) = &result
+        && !planted!("disk_fails_silently")
+    {
+        // Of its outcome, nobody here can make anything.
+        log.error("the disk failed", &[("doing", doing.into()), ("error", error.kind().to_string().into())]);
+    }
+    result
+}
 
 /// A storage whose doings are logged.
 pub(crate) struct Watched<S> {
@@ -32,7 +47,7 @@ impl<S: Storage> Watched<S> {
 impl<S: Storage> Storage for Watched<S> {
     fn recover(&mut self) -> Result<Recovered> {
         let began = Instant::now();
-        let recovered = self.storage.recover()?;
+        let recovered = told(self.storage.recover(), "reading the log", &self.log)?;
         let fields = [
             ("commit-index", recovered.hard_state.commit.into()),
             ("first-index", (recovered.base.index + 1).into()),
@@ -44,12 +59,12 @@ impl<S: Storage> Storage for Watched<S> {
     }
 
     fn set_identity(&mut self, identity: &Identity) -> Result<()> {
-        self.storage.set_identity(identity)
+        told(self.storage.set_identity(identity), "writing whose directory it is", &self.log)
     }
 
     fn append(&mut self, batches: &[Batch]) -> Result<u64> {
         let began = Instant::now();
-        let appended = self.storage.append(batches);
+        let appended = told(self.storage.append(batches), "appending to the log", &self.log);
         let took = began.elapsed();
         if let Ok(bytes) = &appended {
             self.times.add(took, *bytes);
@@ -66,17 +81,17 @@ impl<S: Storage> Storage for Watched<S> {
     }
 
     fn drop_head(&mut self, through: Index) -> Result<()> {
-        self.storage.drop_head(through)
+        told(self.storage.drop_head(through), "removing what is not needed of the log", &self.log)
     }
 
     fn create_image(&mut self, meta: &ImageMeta) -> Result<Box<dyn ImageSink>> {
-        let sink = self.storage.create_image(meta)?;
+        let sink = told(self.storage.create_image(meta), SAVING, &self.log)?;
         let (log, index, began) = (self.log.clone(), meta.position.index, Instant::now());
         Ok(Box::new(WatchedImage { sink, log, index, bytes: 0, began }))
     }
 
     fn open_image(&mut self) -> Result<Option<Box<dyn ImageSource>>> {
-        self.storage.open_image()
+        told(self.storage.open_image(), "reading a snapshot", &self.log)
     }
 }
 
@@ -91,11 +106,11 @@ struct WatchedImage {
 impl ImageSink for WatchedImage {
     fn write(&mut self, chunk: &[u8]) -> Result<()> {
         self.bytes += chunk.len();
-        self.sink.write(chunk)
+        told(self.sink.write(chunk), SAVING, &self.log)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        self.sink.finish()?;
+        told(self.sink.finish(), SAVING, &self.log)?;
         let fields = [
             ("snapshot-index", self.index.into()),
             ("bytes", self.bytes.into()),

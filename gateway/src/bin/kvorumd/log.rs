@@ -5,11 +5,10 @@
 //! have dashes in their names and lists in their values, from a few places that are handed the log they write to.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::{self, Write};
 use std::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use crate::outputs::Outputs;
 use crate::stamp;
 
 /// How much a line matters.
@@ -94,27 +93,40 @@ pub(crate) struct Log {
 struct Target {
     level: Level,
     format: Format,
-    outputs: Mutex<Vec<Box<dyn Write + Send>>>,
+    outputs: Outputs,
 }
 
 impl Log {
     /// A log that writes where the options say. The error names the file that cannot be opened.
     pub(crate) fn open(options: &Options) -> Result<Log, String> {
-        let outputs = options.outputs.iter().map(|name| output(name)).collect::<Result<_, _>>()?;
-        let target = Target { level: options.level, format: options.format, outputs: Mutex::new(outputs) };
+        let outputs = Outputs::open(&options.outputs)?;
+        let target = Target { level: options.level, format: options.format, outputs };
         Ok(Log { target: Arc::new(target), name: None })
     }
 
     /// A log as it is by default.
     pub(crate) fn to_stderr() -> Log {
-        let outputs: Vec<Box<dyn Write + Send>> = vec![Box::new(io::stderr())];
-        let target = Target { level: Level::Info, format: Format::Json, outputs: Mutex::new(outputs) };
+        let target = Target { level: Level::Info, format: Format::Json, outputs: Outputs::stderr() };
         Log { target: Arc::new(target), name: None }
     }
 
     /// The same log for lines of another part of the server.
     pub(crate) fn named(&self, name: &'static str) -> Log {
         Log { target: self.target.clone(), name: Some(name) }
+    }
+
+    /// Opens its files anew, as whoever has moved them away asks for, and says so in the new ones.
+    pub(crate) fn reopen(&self) {
+        let (reopened, failed): (Vec<_>, Vec<_>) =
+            self.target.outputs.reopen().into_iter().partition(|(_, opened)| opened.is_ok());
+        let paths: Vec<String> = reopened.into_iter().map(|(path, _)| path).collect();
+        self.info("received hangup; opened the log's files anew", &[("files", paths.into())]);
+        for (_, opened) in failed {
+            self.error(
+                "went on with a log file as it was",
+                &[("error", opened.err().unwrap_or_default().into())],
+            );
+        }
     }
 
     #[track_caller]
@@ -148,11 +160,7 @@ impl Log {
             Format::Json => line.json(&stamp::now()),
             Format::Console => line.console(&stamp::now()),
         };
-        let mut outputs = self.target.outputs.lock().unwrap_or_else(PoisonError::into_inner);
-        for output in outputs.iter_mut() {
-            // A log that cannot be written is no reason to stop serving.
-            let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
-        }
+        self.target.outputs.write(&text);
     }
 }
 
@@ -238,20 +246,6 @@ fn caller(place: &Location<'_>) -> String {
     let mut parts = place.file().rsplit(['/', '\\']);
     let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     format!("{folder}/{file}:{}", place.line())
-}
-
-fn output(name: &str) -> Result<Box<dyn Write + Send>, String> {
-    Ok(match name {
-        "default" | "stderr" => Box::new(io::stderr()),
-        "stdout" => Box::new(io::stdout()),
-        "systemd/journal" => {
-            return Err("the journal is written to by logging to stderr under systemd".into());
-        }
-        path => {
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            Box::new(file.map_err(|error| format!("opening the log {path:?}: {error}"))?)
-        }
-    })
 }
 
 impl From<&str> for Value {

@@ -5,6 +5,7 @@
 //! docs/KVORUMD.md is for whoever operates it.
 #![forbid(unsafe_code)]
 
+mod advice;
 mod close;
 mod cluster;
 mod compaction;
@@ -18,6 +19,7 @@ mod kin;
 mod log;
 mod notify;
 mod observe;
+mod outputs;
 mod prepare;
 mod report;
 mod roster;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use kvorum::transports::{PeerStatus, TcpHandle};
 use kvorum::{Client, Role, Status};
 
+use crate::advice;
 use crate::kin::Kin;
 use crate::log::{Field, Level, Log, Value};
 
@@ -60,7 +61,7 @@ pub(crate) async fn observe(client: Client, peers: TcpHandle, every: Duration, k
         before = now;
         if status.raft.role == Role::Ended {
             let reason = status.raft.halted.unwrap_or_else(|| "its thread has ended".into());
-            return format!("the node halted itself: {}", kin.cluster.in_hex(&reason));
+            return advice::halted(&reason, &kin.cluster);
         }
         was_led |= status.raft.leader != 0;
         if let Some(reason) = kin.hopeless(&foreign, has_writes).filter(|_| !was_led) {

@@ -84,10 +84,10 @@ fn tell(note: &Note, log: &Log) {
     }
 }
 
-/// Says of every flag that was given, and changes nothing, that and why it does not.
+/// Says of every flag that was asked for what it does not do here, that and why it changes nothing.
 fn caution(given: &Given, log: &Log) {
     for setting in given.all() {
-        if let Some(why) = setting.flag.caution() {
+        if let Some(why) = setting.flag.caution(&setting.text) {
             let fields = [
                 ("flag", setting.flag.name.into()),
                 ("value", setting.text.as_str().into()),

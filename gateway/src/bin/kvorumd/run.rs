@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kvorum::transports::TcpHandle;
 use kvorum::{Client, ErrorKind, Node};
+use kvorum_core::planted;
 use kvorum_gateway::SyncTimes;
 use tokio::task::JoinHandle;
 
@@ -17,7 +18,7 @@ use crate::observe::observe;
 use crate::report;
 use crate::serve::{self, Serving};
 use crate::settings::Settings;
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 use crate::start::{Started, hex, start};
 use crate::urls::Url;
 
@@ -45,7 +46,10 @@ pub(crate) fn run(settings: &Settings, log: &Log) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("starting the runtime: {error}"))?;
     // Before anything is begun that a signal should end well.
-    let signals = runtime.block_on(async { Signals::new() });
+    let signals = runtime.block_on(async {
+        signals::reopen_at_hangups(log.clone())?;
+        Signals::new()
+    });
     let signals = signals.map_err(|error| format!("listening to signals: {error}"))?;
     let Started { node, cluster, imported, peers, listeners, metrics, sync_times } = start(settings, log)?;
     let kin = Kin { cluster: cluster.clone(), imported };
@@ -61,15 +65,20 @@ pub(crate) fn run(settings: &Settings, log: &Log) -> Result<(), String> {
 async fn live(
     server: &Server<'_>,
     node: Node,
-    listeners: (Vec<TcpListener>, Vec<TcpListener>),
+    (clients, metrics): (Vec<TcpListener>, Vec<TcpListener>),
     mut signals: Signals,
     mut halted: JoinHandle<String>,
 ) -> Result<(), String> {
-    let mut serving = None;
+    // A member that is asked how it is answers before it has a majority: whoever kills those that do not would kill
+    // members that wait for each other.
+    if planted!("looks_wait_for_a_majority") {
+        publish(server).await?;
+    }
+    let mut serving = serve::be_looked_at(server, metrics).await?;
     let end = tokio::select! {
         end = next_end(&mut signals, &mut halted) => end,
-        began = begin(server, listeners) => {
-            serving = Some(began?);
+        began = begin(server, &mut serving, clients) => {
+            began?;
             next_end(&mut signals, &mut halted).await
         }
     };
@@ -79,8 +88,7 @@ async fn live(
     };
     halted.abort();
     close::at_once_at_the_next(signals, server.log.clone());
-    close::close(server, node, serving, signal).await;
-    Ok(())
+    close::close(server, node, serving, signal).await
 }
 
 async fn next_end(signals: &mut Signals, halted: &mut JoinHandle<String>) -> End {
@@ -90,20 +98,17 @@ async fn next_end(signals: &mut Signals, halted: &mut JoinHandle<String>) -> End
     }
 }
 
-/// Waits until the cluster has a leader, then serves.
-async fn begin(
-    server: &Server<'_>,
-    (clients, metrics): (Vec<TcpListener>, Vec<TcpListener>),
-) -> Result<Serving, String> {
+/// Waits until the cluster has a leader, then serves clients.
+async fn begin(server: &Server<'_>, serving: &mut Serving, clients: Vec<TcpListener>) -> Result<(), String> {
     report::now_serving(server);
     publish(server).await?;
-    let serving = serve::serve(server, clients, metrics).await?;
-    report::ready(server, &serving);
-    Ok(serving)
+    serving.clients(clients)?;
+    report::ready(server, serving);
+    Ok(())
 }
 
 /// Writes this member's name and client URLs into the log, where every member reads them. It takes a majority: until
-/// then nobody is served.
+/// then no client is served.
 async fn publish(server: &Server<'_>) -> Result<(), String> {
     let settings = server.settings;
     let urls: Vec<String> = settings.advertise_client.iter().map(Url::to_string).collect();
@@ -114,7 +119,7 @@ async fn publish(server: &Server<'_>) -> Result<(), String> {
         let fields = [
             ("local-member-id", hex(server.cluster.me).into()),
             ("publish-timeout", report::PUBLISH_TIMEOUT.into()),
-            ("error", error.to_string().into()),
+            ("error", server.cluster.in_hex(&error.to_string()).into()),
         ];
         server.log.warn("failed to publish local member to cluster through raft", &fields);
         // Most errors come after the request's own time-out; those that come at once must not fill the log.

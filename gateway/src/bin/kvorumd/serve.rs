@@ -20,7 +20,7 @@ pub(crate) const CLUSTER_VERSION: &str = "3.5";
 /// So long that nobody will see its end, and short enough to be added to a clock.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// Clients are served as long as it lives.
+/// Whoever looks at this member, and later clients, are served as long as it lives.
 pub(crate) struct Serving(kvorum_gateway::Server);
 
 /// What is under way is being answered.
@@ -29,13 +29,9 @@ pub(crate) struct Closing {
     until: Instant,
 }
 
-/// Serves clients on these listeners; on the others, whoever looks at this member.
-pub(crate) async fn serve(
-    server: &Server<'_>,
-    clients: Vec<TcpListener>,
-    metrics: Vec<TcpListener>,
-) -> Result<Serving, String> {
-    let serving = kvorum_gateway::serve_on(server.client.clone(), clients, options(server)).await;
+/// Serves whoever looks at this member on these listeners, and no clients yet.
+pub(crate) async fn be_looked_at(server: &Server<'_>, metrics: Vec<TcpListener>) -> Result<Serving, String> {
+    let serving = kvorum_gateway::serve_on(server.client.clone(), Vec::new(), options(server)).await;
     let mut serving = serving.map_err(|error| error.to_string())?;
     serving.serve_metrics_on(metrics).map_err(|error| error.to_string())?;
     Ok(Serving(serving))
@@ -74,6 +70,11 @@ fn member(server: &Server<'_>, settings: &Settings, member: &cluster::Member) ->
 }
 
 impl Serving {
+    /// Serves clients on these listeners.
+    pub(crate) fn clients(&mut self, listeners: Vec<TcpListener>) -> Result<(), String> {
+        self.0.serve_clients_on(listeners).map_err(|error| error.to_string())
+    }
+
     /// Where clients are served.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         self.0.local_addresses()

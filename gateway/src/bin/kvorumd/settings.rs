@@ -184,13 +184,15 @@ fn data_dir(given: &Given, name: &str) -> PathBuf {
     default.replace("${name}", name).into()
 }
 
-/// The members to begin with, and whether they were named. Whoever gives only a name begins alone under it.
+/// The members to begin with, and whether they were named. Whoever gives only a name begins alone under it. An empty one
+/// is none, as in etcd: the member is then called `default`, and whoever looks for it under the empty name finds nobody.
 fn initial_cluster(given: &Given, name: &str, advertised: &[Url]) -> (String, bool) {
     let named = given.text("initial-cluster");
     let default = find("initial-cluster").map_or("", |flag| flag.default);
     if named != default || name == "default" {
         return (named, given.has("initial-cluster"));
     }
+    let name = if name.is_empty() { "default" } else { name };
     (advertised.iter().map(|url| format!("{name}={url}")).collect::<Vec<_>>().join(","), false)
 }
 
@@ -243,6 +245,7 @@ fn request_bytes(given: u64) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::Cluster;
     use crate::flags::parse::parse;
 
     fn given(words: &[&str]) -> Given {
@@ -273,6 +276,16 @@ mod tests {
         let settings = settings(&["--name=n1"]).unwrap();
         assert_eq!(settings.data_dir, PathBuf::from("n1.kvorum"));
         assert_eq!(settings.initial_cluster, "n1=http://localhost:2380");
+    }
+
+    #[test]
+    fn the_empty_name_is_no_members() {
+        let nobody = settings(&["--name="]).unwrap();
+        let reason = Cluster::begin(&nobody).unwrap_err();
+        assert_eq!(reason, "couldn't find local name \"\" in the initial cluster configuration");
+        // Unless it is one's, which etcd takes, too.
+        let named = settings(&["--name=", "--initial-cluster==http://localhost:2380"]).unwrap();
+        assert!(Cluster::begin(&named).is_ok());
     }
 
     #[test]

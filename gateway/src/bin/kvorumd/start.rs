@@ -13,6 +13,7 @@ use kvorum::transports::{TcpHandle, TcpTransport};
 use kvorum::{Limits, Node};
 use kvorum_gateway::SyncTimes;
 
+use crate::advice;
 use crate::cluster::Cluster;
 use crate::directory::{Directory, IMPORTING, is_there, strangers};
 use crate::disk::Watched;
@@ -156,7 +157,7 @@ fn node(
             config.image_log_bytes = image_log_bytes;
             config.limits = limits;
         });
-    let node = builder.start().map_err(|error| error.to_string())?;
+    let node = builder.start().map_err(|error| advice::refused(&error))?;
     Ok((node, peers))
 }
 

@@ -17,7 +17,7 @@ pub(crate) enum Note {
     Special { variable: String, value: String },
 }
 
-/// Takes what the environment has. Empty values count as none, as in etcd.
+/// Takes what the environment has. An empty value sets nothing, and is noted like a variable that is no flag's, as in etcd.
 pub(crate) fn take(
     given: &mut Given,
     variables: impl IntoIterator<Item = (String, String)>,
@@ -25,28 +25,28 @@ pub(crate) fn take(
     let mut notes = Vec::new();
     for (variable, value) in variables {
         if variable.starts_with("ETCD_") {
-            notes.extend(one(given, variable, value)?);
+            notes.push(one(given, variable, value)?);
         }
     }
     Ok(notes)
 }
 
-fn one(given: &mut Given, variable: String, value: String) -> Result<Option<Note>, String> {
+fn one(given: &mut Given, variable: String, value: String) -> Result<Note, String> {
     let Some(flag) = all().find(|flag| flag.variable() == variable) else {
-        return Ok(Some(Note::Unrecognized { variable, value }));
+        return Ok(Note::Unrecognized { variable, value });
     };
+    if given.has(flag.name) {
+        return Ok(Note::Shadowed { variable });
+    }
     if value.is_empty() {
-        return Ok(None);
+        return Ok(Note::Unrecognized { variable, value });
     }
     if flag.name == "version" {
-        return Ok(Some(Note::Special { variable, value }));
-    }
-    if given.has(flag.name) {
-        return Ok(Some(Note::Shadowed { variable }));
+        return Ok(Note::Special { variable, value });
     }
     let wrong = |e| format!("invalid value {value:?} for {variable}: {e}");
     given.set(flag, &value).map_err(wrong)?;
-    Ok(Some(Note::Used { variable, value }))
+    Ok(Note::Used { variable, value })
 }
 
 #[cfg(test)]
@@ -67,7 +67,9 @@ mod tests {
         assert_eq!((given.text("name").as_str(), given.text("data-dir").as_str()), ("flag", "/d"));
         assert!(!given.has("wal-dir"));
         let shadowed = Note::Shadowed { variable: "ETCD_NAME".into() };
-        assert_eq!(notes, [shadowed, Note::Used { variable: "ETCD_DATA_DIR".into(), value: "/d".into() }]);
+        let used = Note::Used { variable: "ETCD_DATA_DIR".into(), value: "/d".into() };
+        let empty = Note::Unrecognized { variable: "ETCD_WAL_DIR".into(), value: String::new() };
+        assert_eq!(notes, [shadowed, used, empty]);
     }
 
     #[test]

@@ -74,12 +74,11 @@ impl Flag {
         }
     }
 
-    /// What to warn of if this value, which is not refused, is given.
-    pub(crate) fn caution(&self) -> Option<&'static str> {
+    /// What to warn of if this value, which is not refused, is given. Whoever asks for the default asks for nothing.
+    pub(crate) fn caution(&self, value: &str) -> Option<&'static str> {
         match self.stand {
-            Stand::Used(_) => None,
-            Stand::Moot(why) => Some(why),
-            Stand::Refused(_) => Some("it asks for what is so anyway"),
+            Stand::Moot(why) if !self.is_default(value) => Some(why),
+            _ => None,
         }
     }
 
@@ -162,5 +161,8 @@ mod tests {
         assert!(find("cert-file").unwrap().refusal("x").is_some());
         assert_eq!(find("cert-file").unwrap().refusal(""), None, "no certificate is asked for");
         assert_eq!(find("enable-v2").unwrap().refusal("F"), None, "false, in another spelling");
+        let wals = find("max-wals").unwrap();
+        assert!(wals.caution("7").is_some() && wals.caution("5").is_none());
+        assert_eq!(find("enable-v2").unwrap().caution("false"), None);
     }
 }
