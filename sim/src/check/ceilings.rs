@@ -20,7 +20,7 @@ const IMAGES: usize = 4;
 /// What one request, or one lease that is kept alive, makes of messages and of jobs at the most, on one node.
 const EACH: usize = 4;
 
-/// What a segment of the log, or the directory's entry of it, takes beside what is in it.
+/// What a segment of the log takes beside what is in it.
 const HEAD: usize = 1024;
 
 /// The most that was seen.
@@ -89,7 +89,9 @@ impl Ceilings {
         let given = world.judge().shadows.given(node);
         let (_, segment) = world.log_sizes(node);
         below(node, "files are on the disk", files, FILES + given / segment.max(1))?;
-        below(node, "bytes are in the log", log.iter().sum(), LOG + given + log.len() * HEAD)?;
+        // Each sector has a checksum of its own.
+        let most = LOG + given + given / 8 + log.len() * HEAD;
+        below(node, "bytes are in the log", log.iter().sum(), most)?;
         let largest = images.iter().max().copied().unwrap_or(0);
         below(node, "bytes are in images", images.iter().sum(), LOG + IMAGES * largest)
     }
