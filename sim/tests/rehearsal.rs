@@ -15,10 +15,13 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A service that is little more than what it begins, and how it is set up.
 struct Service {
-    configure: fn(&mut Config),
+    configure: Configure,
     begin: fn(&Scene),
-    end: fn(&mut World) -> Result<(), Violation>,
+    end: End,
 }
+
+type Configure = fn(&mut Config);
+type End = fn(&mut World) -> Result<(), Violation>;
 
 const PLAIN: Service = Service { configure: |_| {}, begin: |_| {}, end: |_| Ok(()) };
 
@@ -118,7 +121,7 @@ fn an_outage_of_milliseconds_is_no_calm() {
 
 #[test]
 fn a_question_that_nobody_can_answer_is_the_askers() {
-    let ends: [(fn(&mut World) -> Result<(), Violation>, &str); 2] = [
+    let ends: [(End, &str); 2] = [
         (|world| world.ask(|store| store.get("")).map(|_| ()), "the key is empty"),
         (
             |world| world.ask(|store| store.range(RangeRequest::key("a").at(99_999))).map(|_| ()),
@@ -134,7 +137,7 @@ fn a_question_that_nobody_can_answer_is_the_askers() {
 
 #[test]
 fn a_configuration_that_no_node_starts_with_ends_the_run_at_once() {
-    let wrong: [(fn(&mut Config), &str); 4] = [
+    let wrong: [(Configure, &str); 4] = [
         (|config| config.node = 0, "0 is not a node id"),
         (|config| config.election_timeout = Duration::ZERO, "at least 5 heartbeats"),
         (|config| config.node = config.node % 3 + 1, "who there is says World::nodes"),
@@ -149,7 +152,7 @@ fn a_configuration_that_no_node_starts_with_ends_the_run_at_once() {
 
 #[test]
 fn a_configuration_without_room_is_not_the_clusters_fault() {
-    let wrong: [(fn(&mut Config), &str); 2] = [
+    let wrong: [(Configure, &str); 2] = [
         (|config| config.limits.pending = 0, "limits.pending is 0"),
         (|config| config.request_timeout = Duration::ZERO, "request_timeout is 0ns"),
     ];

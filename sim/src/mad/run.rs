@@ -163,14 +163,14 @@ async fn come_to_rest(stage: &Rc<Stage>) -> Result<(), Violation> {
     stage.with_faults(|faults, world| faults.stop(world));
     stage.scene.begin_rest();
     let slow = |promised: &str, seen: String| Err(Violation::new(Checker::Liveness, promised, seen));
+    let Patience { convergence, silence, .. } = Patience::USUAL;
     let open = || stage.desk.borrow().recorder.as_ref().map_or(0, Recorder::open);
-    if !wait(stage, Patience::USUAL.silence, |_| open() == 0).await? {
-        let seen =
-            format!("{} calls have not ended {Patience::USUAL.silence:?} after the last fault", open());
+    if !wait(stage, silence, |_| open() == 0).await? {
+        let seen = format!("{} calls have not ended {silence:?} after the last fault", open());
         return slow("V1: after the faults, every call ends", seen);
     }
     let healed = stage.now();
-    if !wait(stage, Patience::USUAL.convergence, |world| agree(world, &living(stage, world))).await? {
+    if !wait(stage, convergence, |world| agree(world, &living(stage, world))).await? {
         let seen = stage.see(|world| describe(world));
         return slow("V1: after the faults, all nodes agree on a leader and a state", seen);
     }
@@ -179,7 +179,7 @@ async fn come_to_rest(stage: &Rc<Stage>) -> Result<(), Violation> {
         use_node(stage, node).await?;
     }
     wait(stage, QUIET, |_| false).await?;
-    if !wait(stage, Patience::USUAL.convergence, |world| agree(world, &living(stage, world))).await? {
+    if !wait(stage, convergence, |world| agree(world, &living(stage, world))).await? {
         let seen = stage.see(|world| describe(world));
         return slow("V1: at rest, all nodes agree on a leader and a state", seen);
     }
