@@ -62,7 +62,7 @@ fn on_a_thread(seed: u64, options: &RunOptions) -> Run {
 
 fn run(seed: u64, options: &RunOptions) -> Run {
     let plan = swarm().plan(seed, options.nodes.unwrap_or(3), options.duration);
-    let faults = plan.faults.iter().map(ToString::to_string).collect();
+    let faults = plan.by_number();
     let left_out = plan.faults.iter().map(|fault| fault.number).filter(|number| !options.keeps(*number));
     let plan = plan.without(&left_out.collect());
     let result = RefCell::new(Run { seed, nodes: plan.nodes, faults, ..Run::default() });
