@@ -12,20 +12,24 @@
 //!
 //!     cargo run --release --example rehearse
 //!     cargo run --release --example rehearse -- --seed 12            one seed again, with the mistake
-//!     cargo run --release --example rehearse -- --seed 12 --right    and without
+//!     cargo run --release --example rehearse -- --right --seed 12    and without
+//!     cargo run --release --example rehearse -- --seed 12 --seconds 8.1 --only 3,7    what is left of it
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use kvorum::request::{Compare, CompareResult, PutRequest, RangeRequest, TxnRequest};
 use kvorum::{Client, Config, Lease, lock};
-use kvorum_sim::{App, NodeId, Run, RunOptions, Scene, Swarm, Task, Violation, World, report, seeds, shrink};
+use kvorum_sim::{
+    App, NodeId, Run, RunOptions, Scene, Swarm, Task, Violation, World, report, seeds, shrink, twice,
+};
 
 const MISTAKEN: u64 = 2_000;
 const MORE: u64 = 100;
-const USAGE: &str = "usage: rehearse [--seed S [--right]]";
+const USAGE: &str = "usage: rehearse [[--right] --seed S [--seconds T] [--without LIST] [--only LIST]]";
 
 /// Whether the ledger looks at the token that comes with a write.
 #[derive(Clone, Copy, PartialEq)]
@@ -197,42 +201,82 @@ impl Worker {
 
 /// One seed: three nodes, whatever goes wrong, and the service.
 fn rehearse(seed: u64, uses_token: UsesToken, options: &RunOptions) -> Run {
-    let right = if uses_token == UsesToken::Yes { " --right" } else { "" };
+    let right = if uses_token == UsesToken::Yes { "--right" } else { "" };
     let ledger = Rc::new(RefCell::new(Ledger { uses_token, highest: BTreeMap::new() }));
     World::new(seed)
         .nodes(3)
         .faults(Swarm::default())
         .with(options)
-        .replay(format!("cargo run --release --example rehearse -- --seed {seed}{right}"))
+        .replay_by(format!("cargo run --release --example rehearse -- {right}").trim_end())
         .run(JobQueue { ledger, acknowledged: Rc::default() })
 }
 
-fn main() -> std::io::Result<()> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+/// What the command was asked for: a seed, with a mistake or without, and how it is to be run.
+struct Asked {
+    seed: Option<u64>,
+    uses_token: UsesToken,
+    options: RunOptions,
+}
+
+impl Asked {
+    /// The simulator knows its own arguments: those that it prints behind the command.
+    fn read(mut args: impl Iterator<Item = String>) -> Result<Asked, String> {
+        let options = RunOptions { duration: Duration::from_secs(20), ..RunOptions::default() };
+        let mut asked = Asked { seed: None, uses_token: UsesToken::No, options };
+        while let Some(arg) = args.next() {
+            let name = arg.strip_prefix("--").ok_or(USAGE)?;
+            if name == "right" {
+                asked.uses_token = UsesToken::Yes;
+                continue;
+            }
+            let value = args.next().ok_or(USAGE)?;
+            match name {
+                "seed" => asked.seed = Some(value.parse().map_err(|_| USAGE)?),
+                _ if !asked.options.take_argument(name, &value)? => return Err(USAGE.into()),
+                _ => {}
+            }
+        }
+        Ok(asked)
+    }
+}
+
+fn main() -> ExitCode {
+    if std::env::args().skip(1).any(|arg| arg == "--help" || arg == "-h") {
         println!("{USAGE}");
-        return Ok(());
+        return ExitCode::SUCCESS;
     }
-    let options = RunOptions { duration: Duration::from_secs(20), ..RunOptions::default() };
-    let is_right = args.iter().any(|arg| arg == "--right");
-    if let Some(at) = args.iter().position(|arg| arg == "--seed") {
-        let seed = args.get(at + 1).and_then(|seed| seed.parse().ok()).expect(USAGE);
-        let uses_token = if is_right { UsesToken::Yes } else { UsesToken::No };
-        return tell(
-            &rehearse(seed, uses_token, &RunOptions { timeline: true, ..options.clone() }),
-            &options,
-        );
+    let done = Asked::read(std::env::args().skip(1)).and_then(|asked| match asked.seed {
+        Some(seed) => one(seed, &asked).map_err(|error| error.to_string()),
+        None => all(&asked.options).map_err(|error| error.to_string()),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(words) => {
+            eprintln!("{words}");
+            ExitCode::from(2)
+        }
     }
+}
+
+fn one(seed: u64, asked: &Asked) -> std::io::Result<()> {
+    let options = RunOptions { timeline: true, ..asked.options.clone() };
+    tell(&rehearse(seed, asked.uses_token, &options), &options)
+}
+
+fn all(options: &RunOptions) -> std::io::Result<()> {
+    // Does the service itself leave nothing to chance? A seed that is run twice would show it.
+    let same = twice(0, |seed| rehearse(seed, UsesToken::Yes, options));
+    assert!(same.violation.is_none(), "{same}");
 
     println!("A ledger that ignores the token: seeds from 0 on, until a promise breaks.\n");
     let since = Instant::now();
-    let found = seeds(0..MISTAKEN, |seed| rehearse(seed, UsesToken::No, &options));
+    let found = seeds(0..MISTAKEN, |seed| rehearse(seed, UsesToken::No, options));
     let run = found.broken.expect("it is a mistake, and is found");
     println!("{run}\n\nfound after {:.1} s.", since.elapsed().as_secs_f64());
 
     // What does it take? The same seed again, with ever fewer of its faults.
     let again = |options: &RunOptions| rehearse(run.seed, UsesToken::No, options);
-    let least = shrink::least(&run, &options, &again);
+    let least = shrink::least(&run, options, &again);
     println!("Of its {} faults it takes {}:\n", run.faults.len(), least.kept(&run).len());
     least.kept(&run).iter().for_each(|fault| println!("  {fault}"));
     tell(&again(&RunOptions { timeline: true, ..least.options.clone() }), &least.options)?;
@@ -240,7 +284,7 @@ fn main() -> std::io::Result<()> {
     let right = run.seed + 1 + MORE;
     println!("\nA ledger that checks the token: {right} seeds, those of before and {MORE} more.\n");
     let since = Instant::now();
-    let found = seeds(0..right, |seed| rehearse(seed, UsesToken::Yes, &options));
+    let found = seeds(0..right, |seed| rehearse(seed, UsesToken::Yes, options));
     let (counts, per_second) = (&found.counts, right as f64 / since.elapsed().as_secs_f64());
     println!("{found}, at {per_second:.0} seeds a second.");
     for name in ["jobs acknowledged", "jobs done", "refused by the ledger"] {

@@ -90,6 +90,8 @@ pub(crate) struct Process {
     pub(crate) paused_until: Time,
     /// It was told to stand still, and has not gone on yet. (Its turns may take time without that.)
     pub(crate) is_paused: bool,
+    /// How many messages of peers have come since its last turn.
+    pub(crate) from_peers: usize,
 }
 
 impl Host {
@@ -137,6 +139,7 @@ impl Host {
             disk_until: Time::ZERO,
             paused_until: Time::ZERO,
             is_paused: false,
+            from_peers: 0,
         });
         Ok(())
     }

@@ -92,6 +92,10 @@
 //! | `app`, `scene`, `tasks` | a service in rehearsal, what it has of the world, and its tasks |
 //! | `workload/` | what is asked of the store in a run that a seed makes up |
 //! | `rehearsal`, `ask` | a run from its beginning to its verdict; what its end asks of the store |
+//! | `arguments` | how a seed is run, as arguments of a command |
+//! | `twice` | a seed that is run twice must do the same |
+//! | `setup` | what whoever rehearses got wrong themselves |
+//! | `patience` | how long is waited for what must come |
 //! | `seeds` | many seeds, until one breaks a promise |
 //! | `coverage` | what must happen sometimes |
 //! | `rng` | chance, keyed by what it decides |
@@ -111,6 +115,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod arguments;
 mod ask;
 pub mod check;
 mod clock;
@@ -123,6 +128,7 @@ mod judge;
 #[cfg(madsim)]
 pub mod mad;
 mod net;
+mod patience;
 pub mod plan;
 pub mod planted;
 mod poll;
@@ -135,10 +141,12 @@ mod run;
 mod scene;
 pub mod script;
 mod seeds;
+mod setup;
 pub mod shrink;
 mod tape;
 mod tasks;
 pub mod timeline;
+mod twice;
 mod violation;
 pub mod workload;
 mod world;
@@ -160,5 +168,6 @@ pub use run::{Run, RunOptions, rehearse};
 pub use scene::{Scene, Sleep, Task};
 pub use seeds::{Seeds, seeds};
 pub use tape::{Playback, Tape, Written};
+pub use twice::twice;
 pub use violation::{Checker, Violation};
 pub use world::{Seen, World};

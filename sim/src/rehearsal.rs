@@ -14,21 +14,14 @@ use kvorum_storage::Options;
 
 use crate::app::App;
 use crate::check::{Ceilings, Progress};
+use crate::patience::{Patience, QUIET};
 use crate::plan::{Envelope, Injector, Plan, Swarm};
 use crate::rng::Purpose;
 use crate::run::{Run, RunOptions};
+use crate::setup::{self, without_room};
 use crate::timeline::{Lane, What};
 use crate::violation::{Checker, Violation};
 use crate::world::World;
-
-/// How long after the last fault all nodes must agree.
-pub(crate) const CONVERGENCE: Duration = Duration::from_secs(30);
-
-/// How long after the last fault every call must have ended: the largest request time-out, and retries.
-pub(crate) const SILENCE: Duration = Duration::from_secs(20);
-
-/// How long the cluster is watched at rest, so that what has only time left to do is done: leases end.
-pub(crate) const QUIET: Duration = Duration::from_secs(12);
 
 /// The least of it: the slowest readers look every three seconds.
 const LEAST_QUIET: Duration = Duration::from_secs(4);
@@ -40,9 +33,25 @@ const LOOK: Duration = Duration::from_millis(100);
 #[must_use = "it has not run yet"]
 pub struct Rehearsal {
     world: World,
-    swarm: Swarm,
+    source: Source,
     options: RunOptions,
-    replay: Option<String>,
+    replay: Replay,
+}
+
+/// Where the plan comes from.
+enum Source {
+    Swarm(Swarm),
+    Given(Plan),
+}
+
+/// How a run is had again.
+enum Replay {
+    /// In words.
+    Unsaid,
+    /// As it was said.
+    Said(String),
+    /// By this command, with arguments behind it.
+    By(String),
 }
 
 impl World {
@@ -53,7 +62,29 @@ impl World {
     /// [`Run::is_outside`]); where only clocks do what none may, leases end at any time, and everything else is
     /// owed. [`Swarm::outside`]`(0)` leaves all of these out.
     pub fn faults(self, swarm: Swarm) -> Rehearsal {
-        Rehearsal { world: self, swarm, options: RunOptions::default(), replay: None }
+        let options = RunOptions::default();
+        Rehearsal { world: self, source: Source::Swarm(swarm), options, replay: Replay::Unsaid }
+    }
+
+    /// With what goes wrong in this plan, which lasts as long as it says unless the rehearsal is told to be shorter. Its
+    /// seed and its number of nodes are the world's: what the plan leaves to chance is up to the seed.
+    ///
+    /// ```
+    /// use kvorum_sim::plan::{Act, Plan, Shape, When, Who};
+    /// use kvorum_sim::{Time, World, seeds};
+    /// use std::time::Duration;
+    ///
+    /// // The leader is cut off in the third second, for five.
+    /// let cut = Act::Partition { shape: Shape::Isolate, lasts: Duration::from_secs(5) };
+    /// let plan = Plan::calm(0, 3, Duration::from_secs(10))
+    ///     .with(When::At(Time::ZERO + Duration::from_secs(3)), Who::Leader, cut);
+    /// let found = seeds(0..3, |seed| World::new(seed).nodes(3).plan(plan.clone()).run(()));
+    /// assert!(found.is_clean(), "{found}");
+    /// assert_eq!(found.counts["isolate"], 3);
+    /// ```
+    pub fn plan(self, plan: Plan) -> Rehearsal {
+        let options = RunOptions { duration: plan.duration, ..RunOptions::default() };
+        Rehearsal { world: self, source: Source::Given(plan), options, replay: Replay::Unsaid }
     }
 }
 
@@ -77,36 +108,56 @@ impl Rehearsal {
         self
     }
 
-    /// How to run it again, as a violation is to say it: the command that does it, as a rule.
-    pub fn replay(mut self, command: impl Into<String>) -> Rehearsal {
-        self.replay = Some(command.into());
+    /// How to run it again, as a violation is to say it, word for word.
+    pub fn replay(mut self, words: impl Into<String>) -> Rehearsal {
+        self.replay = Replay::Said(words.into());
         self
     }
 
-    /// The plan that the seed makes up.
+    /// The command that runs it again. What it has to be told is put behind it ([`RunOptions::arguments`]: the seed, how
+    /// long, which faults), so that the line that is printed for what [`crate::shrink`] has left runs just that.
+    pub fn replay_by(mut self, command: impl Into<String>) -> Rehearsal {
+        self.replay = Replay::By(command.into());
+        self
+    }
+
+    fn replay_line(&self, faults: usize) -> String {
+        let seed = self.world.seed();
+        match &self.replay {
+            Replay::Unsaid => self.options.words(seed),
+            Replay::Said(words) => words.clone(),
+            Replay::By(command) => format!("{command} {}", self.options.arguments(seed, faults)),
+        }
+    }
+
+    /// The plan: the one that was given, or what the seed makes up.
     pub fn plan(&self) -> Plan {
-        let nodes = self.world.ids().len() as u64;
-        self.swarm.plan(self.world.seed(), nodes, self.options.duration)
+        let (seed, nodes) = (self.world.seed(), self.world.ids().len() as u64);
+        match &self.source {
+            Source::Swarm(swarm) => swarm.plan(seed, nodes, self.options.duration),
+            Source::Given(plan) => {
+                let mut plan = Plan { seed, nodes, ..plan.until(self.options.duration) };
+                plan.drift_ppm.retain(|node, _| (1..=nodes).contains(node));
+                plan
+            }
+        }
     }
 
     /// Runs a service, and judges.
     pub fn run(mut self, mut app: impl App + 'static) -> Run {
+        let (seed, nodes) = (self.world.seed(), self.world.ids().len() as u64);
         let plan = self.plan();
-        let faults = plan.faults.iter().map(ToString::to_string).collect();
+        let can_begin = setup::look_through(&plan).and_then(|()| setup::configure(&mut self.world, &mut app));
+        if let Err(violation) = can_begin {
+            let replay = self.replay_line(0);
+            return Run { seed, nodes, violation: Some(violation), replay, ..Run::default() };
+        }
+        let faults = plan.by_number();
         let left_out =
             plan.faults.iter().map(|fault| fault.number).filter(|number| !self.options.keeps(*number));
         let plan = plan.without(&left_out.collect());
-        let mut run = Run {
-            seed: plan.seed,
-            nodes: plan.nodes,
-            is_outside: plan.is_outside(),
-            faults,
-            replay: self.replay.unwrap_or_else(|| self.options.words(plan.seed)),
-            ..Run::default()
-        };
-        for node in self.world.ids() {
-            app.configure(self.world.config(node));
-        }
+        let replay = self.replay_line(faults.len());
+        let mut run = Run { seed, nodes, is_outside: plan.is_outside(), faults, replay, ..Run::default() };
         let scene = self.world.scene().clone();
         if self.options.timeline || self.options.trace {
             scene.begin_timeline();
@@ -145,6 +196,7 @@ struct Performance<A> {
     looked: Time,
     ceilings: Ceilings,
     progress: Progress,
+    patience: Patience,
     /// How many strikes are on the timeline, and which of them are not over.
     struck: usize,
     lasting: Vec<(Time, usize)>,
@@ -175,6 +227,7 @@ impl<A: App + 'static> Performance<A> {
             looked: Time::ZERO,
             ceilings: Ceilings::default(),
             progress: Progress::default(),
+            patience: Patience::of(&world),
             struck: 0,
             lasting: Vec::new(),
             commits: BTreeMap::new(),
@@ -261,7 +314,8 @@ impl<A: App + 'static> Performance<A> {
             // Where three of ten packets are always lost and every node of five that are left is needed, an
             // election may take a minute, and nothing is wrong with it.
             let can_elect = self.faults.plan().link.loss < 100;
-            self.progress.look(&self.world, is_calm && can_elect)?;
+            let calm_since = self.faults.calm_since(&self.world).filter(|_| can_elect);
+            self.progress.look(&self.world, calm_since, self.patience.leaderless)?;
         }
         Ok(())
     }
@@ -328,18 +382,19 @@ impl<A: App + 'static> Performance<A> {
         scene.mark(|| Lane::World, || What::Healed);
         scene.begin_rest();
         if !self.envelope.is_inside {
-            self.settle(CONVERGENCE, |_| false)?;
+            self.settle(self.patience.convergence, |_| false)?;
             return Ok(());
         }
+        let Patience { convergence, silence, .. } = self.patience;
         let slow = |promised: &str, seen: String| Err(Violation::new(Checker::Liveness, promised, seen));
-        if !self.settle(SILENCE, |run| run.app.is_idle())? {
-            let seen = format!("it is not idle {SILENCE:?} after the last fault (App::is_idle)");
+        if !self.settle(silence, |run| run.app.is_idle())? {
+            let seen = format!("it is not idle {silence:?} after the last fault (App::is_idle)");
             return slow("V1: after the faults, every call ends", seen);
         }
         let held = held.since(self.world.now().min(held));
         self.settle(held, |_| false)?;
         let healed = self.world.now();
-        if !self.settle(CONVERGENCE, Performance::agrees)? {
+        if !self.settle(convergence, Performance::agrees)? {
             return slow(
                 "V1: after the faults, all nodes agree on a leader and a state",
                 describe(&self.world),
@@ -355,7 +410,7 @@ impl<A: App + 'static> Performance<A> {
             let has_leases = run.world.judge().state().leases().any(|lease| is_short(&lease));
             run.world.now().since(begun) >= LEAST_QUIET && !has_leases
         })?;
-        if !self.settle(CONVERGENCE, Performance::agrees)? {
+        if !self.settle(convergence, Performance::agrees)? {
             return slow("V1: at rest, all nodes agree on a leader and a state", describe(&self.world));
         }
         self.living().into_iter().try_for_each(|node| self.ceilings.at_rest(&self.world, node))?;
@@ -393,7 +448,7 @@ impl<A: App + 'static> Performance<A> {
         };
         let mut answer = client.get("the end");
         let got = RefCell::new(None);
-        let limit = Duration::from_secs(5);
+        let limit = self.patience.answer;
         self.settle(limit, |_| {
             let mut got = got.borrow_mut();
             if got.is_none() {
@@ -403,7 +458,13 @@ impl<A: App + 'static> Performance<A> {
         })?;
         match got.into_inner() {
             Some(Ok(_)) => Ok(()),
-            Some(Err(error)) => Err(wrong(format!("it refuses a read: {error}; {}", describe(&self.world)))),
+            Some(Err(error)) => {
+                let lately = self.world.asked_lately();
+                let own = without_room(&error, self.world.config(node), lately);
+                Err(own.unwrap_or_else(|| {
+                    wrong(format!("it refuses a read: {error}; {}", describe(&self.world)))
+                }))
+            }
             None => {
                 Err(wrong(format!("it does not answer a read within {limit:?}; {}", describe(&self.world))))
             }

@@ -26,11 +26,13 @@ use crate::rng::{Purpose, Rng};
 use crate::scene::Scene;
 use crate::tasks::Tasks;
 use crate::timeline::{Lane, What};
+use asked::Asked;
 use queue::Queue;
 
 /// How the names of the log's files begin.
 const LOG: &str = "log-";
 
+mod asked;
 mod disks;
 mod faults;
 mod judging;
@@ -88,6 +90,7 @@ pub struct World {
     pub(crate) judge: Judge,
     pub(crate) scene: Scene,
     tasks: Tasks,
+    pub(crate) asked: Asked,
     /// Nodes that have started, if somebody wants to know.
     starts: VecDeque<(NodeId, Client)>,
     are_starts_noted: bool,
@@ -121,6 +124,7 @@ impl World {
             judge: Judge::new(0, 0),
             scene: Scene::new(rng),
             tasks: Tasks::default(),
+            asked: Asked::default(),
             starts: VecDeque::new(),
             are_starts_noted: false,
             trace: blake3::Hasher::new(),
@@ -407,6 +411,8 @@ impl World {
         let goes_on = std::mem::take(&mut process.is_paused);
         let before = process.glance;
         let mail = process.take_mail();
+        let asked = asked::asks(mail.iter());
+        process.from_peers = 0;
         if local >= process.deadline {
             process.counted = [now, process.counted[0]];
         }
@@ -420,6 +426,7 @@ impl World {
         let parcels = process.post.take();
         process.paused_until = process.paused_until.max(now + busy);
         let next = host.clock.global(next).max(now + Duration::from_nanos(1));
+        self.asked.note(now, asked);
         self.wake(node, next);
         if goes_on {
             self.scene.mark(|| Lane::Node(node), || What::Resumed);
@@ -469,7 +476,11 @@ impl World {
 
     fn on_delivery(&mut self, bytes: &[u8]) {
         match Envelope::decode(bytes) {
-            Ok(envelope) => self.inject(envelope),
+            Ok(envelope) => {
+                let to = self.hosts.get_mut(&envelope.to).and_then(|host| host.process.as_mut());
+                to.into_iter().for_each(|process| process.from_peers += 1);
+                self.inject(envelope);
+            }
             Err(error) => panic!("our own message does not decode: {error}"),
         }
     }

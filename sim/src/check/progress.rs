@@ -7,20 +7,21 @@ use kvorum_core::Time;
 use crate::violation::{Checker, Violation};
 use crate::world::World;
 
-/// How long a cluster in which nothing is wrong may go without a leader that leads: a few election time-outs,
-/// on slow links and slow disks.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Since when nothing is wrong, and when it was last seen to work.
+/// When it was last seen to work.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    calm_since: Option<Time>,
     worked: Time,
     commit: u64,
 }
 
 impl Progress {
-    pub(crate) fn look(&mut self, world: &World, is_calm: bool) -> Result<(), Violation> {
+    /// `calm_since`: since when nothing is wrong, if nothing is. `patience`: how long it may then be without a leader.
+    pub(crate) fn look(
+        &mut self,
+        world: &World,
+        calm_since: Option<Time>,
+        patience: Duration,
+    ) -> Result<(), Violation> {
         let now = world.now();
         let commit =
             world.ids().into_iter().filter_map(|node| world.glance(node)).map(|one| one.commit).max();
@@ -29,13 +30,9 @@ impl Progress {
             self.commit = commit.unwrap_or(0).max(self.commit);
             self.worked = now;
         }
-        if !is_calm {
-            self.calm_since = None;
-            return Ok(());
-        }
-        let since = *self.calm_since.get_or_insert(now);
+        let Some(since) = calm_since else { return Ok(()) };
         let idle = now.since(self.worked.max(since));
-        if idle < PATIENCE {
+        if idle < patience {
             return Ok(());
         }
         let seen = format!("nothing has been wrong for {idle:?}, and nobody leads");

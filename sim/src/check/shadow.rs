@@ -76,6 +76,8 @@ impl Shadow {
 #[derive(Debug, Default)]
 pub(crate) struct Shadows {
     all: BTreeMap<NodeId, Shadow>,
+    /// What every disk was given for its log, by the byte, since its beginning; a little more, at most.
+    given: BTreeMap<NodeId, usize>,
     commit: Index,
 }
 
@@ -99,16 +101,27 @@ impl Shadows {
         self.all.entry(node).or_default().is_tampered = true;
     }
 
+    /// How many bytes of log a disk was ever given.
+    pub(crate) fn given(&self, node: NodeId) -> usize {
+        self.given.get(&node).copied().unwrap_or(0)
+    }
+
     /// These were written, and the storage said that they are durable.
     pub(crate) fn written<'a>(&mut self, node: NodeId, batches: impl Iterator<Item = &'a Batch>) {
         let shadow = self.all.entry(node).or_default();
-        batches.for_each(|batch| shadow.write(batch));
+        let given = self.given.entry(node).or_default();
+        for batch in batches {
+            *given += bytes_of(batch);
+            shadow.write(batch);
+        }
     }
 
     /// These were being written when the process ended.
     pub(crate) fn torn<'a>(&mut self, node: NodeId, batches: impl Iterator<Item = &'a Batch>) {
         let shadow = self.all.entry(node).or_default();
+        let given = self.given.entry(node).or_default();
         for batch in batches {
+            *given += bytes_of(batch);
             let first = batch.reset.map(|_| 1).or(batch.entries.first().map(|entry| entry.index));
             shadow.unsure_from = shadow.unsure_from.into_iter().chain(first).min();
         }
@@ -122,6 +135,8 @@ impl Shadows {
         image: LogPosition,
     ) -> Result<(), Violation> {
         let before = self.all.remove(&node).unwrap_or_default();
+        let given = self.given.entry(node).or_default();
+        *given = (*given).max(found.log_bytes as usize);
         // The log goes on from the image, unless the image is of something that the log has, too.
         let base =
             if found.entries.is_empty() && image.index > found.base.index { image } else { found.base };
@@ -190,6 +205,15 @@ impl Shadows {
         }
         Ok(())
     }
+}
+
+/// What an entry takes in a log, at most.
+pub(super) fn in_log(data: usize) -> usize {
+    (data + 64).next_multiple_of(512)
+}
+
+fn bytes_of(batch: &Batch) -> usize {
+    in_log(0) + batch.entries.iter().map(|entry| in_log(entry.data.len())).sum::<usize>()
 }
 
 fn forgotten(before: &Shadow, now: &Shadow) -> Result<(), Violation> {

@@ -12,6 +12,7 @@ use kvorum_core::state::{LeaseInfo, State, WatchCursor};
 use kvorum_core::storage::{EntryKind, LogPosition};
 use prost::Message as _;
 
+use super::shadow::in_log;
 use crate::history::{Change, EventLog};
 use crate::host::everything;
 use crate::violation::{Checker, Violation};
@@ -119,7 +120,7 @@ impl Witness {
         kind: EntryKind,
         data: &Bytes,
     ) -> Result<(), Violation> {
-        self.log_bytes += (data.len() + 64).next_multiple_of(512);
+        self.log_bytes += in_log(data.len());
         match kind {
             EntryKind::Command => {
                 let op = Command::decode(data.clone()).ok().and_then(|command| command.op);

@@ -20,19 +20,7 @@ pub(crate) fn run(seed: u64, options: &RunOptions) -> Run {
 
 /// Runs a seed twice, and finds fault with any difference.
 pub(crate) fn run_twice(seed: u64, options: &RunOptions) -> Run {
-    let (mut first, second) = (run(seed, options), run(seed, options));
-    let differs = if first.trace != second.trace {
-        Some(format!("trace {} and then {}", first.trace, second.trace))
-    } else if first.violation != second.violation || first.counts != second.counts {
-        Some("the same trace, but another verdict or other counts".into())
-    } else {
-        None
-    };
-    if let Some(seen) = differs {
-        let promised = "V5: the same seed and options do the same";
-        first.violation = Some(Violation::new(Checker::Determinism, promised, seen));
-    }
-    first
+    run(seed, options).compared_with(&run(seed, options))
 }
 
 /// From now on a seed's panic prints nothing: it is told as a violation, and its replay prints it.

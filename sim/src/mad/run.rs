@@ -17,8 +17,9 @@ use super::service::Service;
 use super::stage::Stage;
 use super::{clients, verdict};
 use crate::app::App;
+use crate::patience::{Patience, QUIET};
 use crate::plan::{Injector, Plan, Swarm};
-use crate::rehearsal::{CONVERGENCE, QUIET, SILENCE, agree, describe, listening};
+use crate::rehearsal::{agree, describe, listening};
 use crate::rng::{Purpose, Rng};
 use crate::run::{Run, RunOptions};
 use crate::violation::{Checker, Violation};
@@ -78,7 +79,7 @@ fn on_a_thread(seed: u64, options: &RunOptions, make: Make) -> Run {
 
 fn run(seed: u64, options: &RunOptions, make: Make) -> Run {
     let plan = swarm().plan(seed, options.nodes.unwrap_or(3), options.duration);
-    let faults = plan.faults.iter().map(ToString::to_string).collect();
+    let faults = plan.by_number();
     let left_out = plan.faults.iter().map(|fault| fault.number).filter(|number| !options.keeps(*number));
     let plan = plan.without(&left_out.collect());
     let result = RefCell::new(Run { seed, nodes: plan.nodes, faults, ..Run::default() });
@@ -180,13 +181,14 @@ async fn come_to_rest(stage: &Rc<Stage>) -> Result<(), Violation> {
     stage.with_faults(|faults, world| faults.stop(world));
     stage.scene.begin_rest();
     let slow = |promised: &str, seen: String| Err(Violation::new(Checker::Liveness, promised, seen));
+    let Patience { convergence, silence, .. } = Patience::USUAL;
     let open = || stage.desk.borrow().recorder.as_ref().map_or(0, Recorder::open);
-    if !wait(stage, SILENCE, |_| open() == 0).await? {
-        let seen = format!("{} calls have not ended {SILENCE:?} after the last fault", open());
+    if !wait(stage, silence, |_| open() == 0).await? {
+        let seen = format!("{} calls have not ended {silence:?} after the last fault", open());
         return slow("V1: after the faults, every call ends", seen);
     }
     let healed = stage.now();
-    if !wait(stage, CONVERGENCE, |world| agree(world, &living(stage, world))).await? {
+    if !wait(stage, convergence, |world| agree(world, &living(stage, world))).await? {
         let seen = stage.see(|world| describe(world));
         return slow("V1: after the faults, all nodes agree on a leader and a state", seen);
     }
@@ -195,7 +197,7 @@ async fn come_to_rest(stage: &Rc<Stage>) -> Result<(), Violation> {
         use_node(stage, node).await?;
     }
     wait(stage, QUIET, |_| false).await?;
-    if !wait(stage, CONVERGENCE, |world| agree(world, &living(stage, world))).await? {
+    if !wait(stage, convergence, |world| agree(world, &living(stage, world))).await? {
         let seen = stage.see(|world| describe(world));
         return slow("V1: at rest, all nodes agree on a leader and a state", seen);
     }

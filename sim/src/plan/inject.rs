@@ -91,6 +91,8 @@ pub struct Injector {
     pub(super) wiped: BTreeSet<NodeId>,
     counts: BTreeMap<&'static str, u64>,
     strikes: Vec<Strike>,
+    /// When the last of what went wrong so far is over, or was over.
+    disturbed: Time,
     violation: Option<Violation>,
     is_outside: bool,
     has_begun: bool,
@@ -112,6 +114,7 @@ impl Injector {
             wiped: BTreeSet::new(),
             counts: BTreeMap::new(),
             strikes: Vec::new(),
+            disturbed: Time::ZERO,
             violation: None,
             is_outside: plan.is_outside(),
             has_begun: false,
@@ -163,6 +166,7 @@ impl Injector {
     pub fn stop(&mut self, world: &mut World) {
         self.act(world);
         self.has_stopped = true;
+        self.disturbed = world.now();
         self.timers.clear();
         self.waiting.clear();
         self.troubles.clear();
@@ -206,6 +210,20 @@ impl Injector {
             self.lost.contains(node) || (world.is_up(*node) && !stands)
         };
         self.troubles.is_empty() && self.timers.values().all(is_ahead) && world.ids().iter().all(is_well)
+    }
+
+    /// Since when nothing is wrong, if nothing is. Short faults count, too: whoever looks now and then sees none of an
+    /// outage of some milliseconds.
+    pub(crate) fn calm_since(&mut self, world: &World) -> Option<Time> {
+        let (is_calm, now) = (self.is_calm(world), world.now());
+        if !is_calm {
+            self.disturb(now);
+        }
+        (is_calm && self.disturbed <= now).then_some(self.disturbed)
+    }
+
+    fn disturb(&mut self, until: Time) {
+        self.disturbed = self.disturbed.max(until);
     }
 
     /// Nodes that are out for good: they lost something that they had acknowledged, as the plan wanted it.
@@ -257,6 +275,9 @@ impl Injector {
     }
 
     fn carry_out(&mut self, world: &mut World, todo: Todo) {
+        if !matches!(todo, Todo::Begin(..)) {
+            self.disturb(world.now());
+        }
         match todo {
             Todo::Begin(at, put_off) => self.begin_fault(world, at, put_off),
             Todo::Start(node) => self.start(world, node),
@@ -326,6 +347,7 @@ impl Injector {
     }
 
     fn on_halt(&mut self, world: &World, node: NodeId, reason: &str) {
+        self.disturb(world.now());
         match self.pardons.get(&node) {
             Some(Pardon::Doomed(_)) => _ = self.lost.insert(node),
             // It says of its disk what is true of its disk, and nothing else.
@@ -384,6 +406,7 @@ impl Injector {
 
     pub(super) fn struck(&mut self, strike: Strike, name: &'static str) {
         self.count(name);
+        self.disturb(strike.until.unwrap_or(strike.at));
         self.strikes.push(strike);
     }
 

@@ -79,12 +79,28 @@ impl Plan {
         }
     }
 
+    /// With one more fault. It has the next number.
+    #[must_use]
+    pub fn with(mut self, when: When, who: Who, what: Act) -> Plan {
+        let number = self.faults.iter().map(|fault| fault.number + 1).max().unwrap_or(0);
+        self.faults.push(Fault { number, when, who, what });
+        self
+    }
+
     /// Without these faults. All others stay as they are.
     #[must_use]
     pub fn without(&self, numbers: &BTreeSet<usize>) -> Plan {
         let mut plan = self.clone();
         plan.faults.retain(|fault| !numbers.contains(&fault.number));
         plan
+    }
+
+    /// Its faults in words, each at its number.
+    pub(crate) fn by_number(&self) -> Vec<String> {
+        let count = self.faults.iter().map(|fault| fault.number + 1).max().unwrap_or(0);
+        let mut words = vec!["(no fault of this number)".to_string(); count];
+        self.faults.iter().for_each(|fault| words[fault.number] = fault.to_string());
+        words
     }
 
     /// Cut short: what would begin later does not happen.

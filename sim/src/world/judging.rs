@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvorum_core::Time;
 use kvorum_core::ids::{Index, NodeId, Revision};
 use kvorum_core::node::Glance;
 use kvorum_core::storage::LogEntry;
+use kvorum_core::{Config, Time};
 
 use super::World;
 use crate::judge::Judge;
@@ -16,6 +16,9 @@ use crate::violation::Violation;
 
 /// A disk that takes longer for something is taken for stuck.
 const STUCK: Duration = Duration::from_millis(100);
+
+/// How long behind its time-out a request is told of it, on a slow machine.
+const LATE: Duration = Duration::from_secs(20);
 
 impl World {
     /// What has been seen of the cluster.
@@ -86,6 +89,25 @@ impl World {
     pub(crate) fn backlog(&self, node: NodeId) -> Option<(usize, usize)> {
         let process = self.hosts.get(&node)?.process.as_ref()?;
         Some((process.inbox.len(), process.jobs.len() + process.queue.len()))
+    }
+
+    /// How many messages of its peers a running node has not read.
+    pub(crate) fn unread(&self, node: NodeId) -> usize {
+        let process = self.hosts.get(&node).and_then(|host| host.process.as_ref());
+        process.map_or(0, |process| process.from_peers)
+    }
+
+    /// How much was asked so lately that it need not have ended yet.
+    pub(crate) fn asked_lately(&self) -> usize {
+        let timeout = self.configs().map(|config| config.request_timeout).max().unwrap_or_default();
+        let ends = timeout.saturating_mul(2).saturating_add(LATE);
+        let now = self.now.since(Time::ZERO);
+        self.asked.since(Time::ZERO + now.saturating_sub(ends))
+    }
+
+    /// How each node is set up.
+    pub(crate) fn configs(&self) -> impl Iterator<Item = &Config> {
+        self.hosts.values().map(|host| &host.config)
     }
 
     pub(super) fn judge_turn(&mut self, node: NodeId, before: &Glance, after: &Glance) {

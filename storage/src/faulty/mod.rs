@@ -253,6 +253,13 @@ impl FaultyDisk {
         sectors.sum::<usize>() + names.count()
     }
 
+    /// How many bytes each of the files has whose names begin so.
+    pub fn sizes(&self, start: &str) -> Vec<usize> {
+        let world = self.world.lock();
+        let named = world.names.iter().filter(|(name, _)| name.starts_with(start));
+        named.map(|(_, at)| world.inodes[*at].live.len()).collect()
+    }
+
     /// How many files there are, and how many bytes are in them.
     pub fn usage(&self) -> (usize, u64) {
         let world = self.world.lock();
