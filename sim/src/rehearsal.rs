@@ -58,7 +58,7 @@ impl World {
 }
 
 impl Rehearsal {
-    /// For so long; 60 s if nothing is said. Then the cluster comes to rest.
+    /// For so long, a day at most ([`crate::plan::LONGEST`]); 60 s if nothing is said. Then the cluster comes to rest.
     pub fn lasting(mut self, duration: Duration) -> Rehearsal {
         self.options.duration = duration;
         self
@@ -84,12 +84,20 @@ impl Rehearsal {
     }
 
     /// The plan that the seed makes up.
+    ///
+    /// # Panics
+    ///
+    /// As [`Swarm::plan`].
     pub fn plan(&self) -> Plan {
         let nodes = self.world.ids().len() as u64;
         self.swarm.plan(self.world.seed(), nodes, self.options.duration)
     }
 
     /// Runs a service, and judges.
+    ///
+    /// # Panics
+    ///
+    /// If it is to last more than a day. (What panics in the run itself is a violation.)
     pub fn run(mut self, mut app: impl App + 'static) -> Run {
         let plan = self.plan();
         let faults = plan.faults.iter().map(ToString::to_string).collect();

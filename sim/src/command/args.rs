@@ -9,7 +9,7 @@ use lexopt::ValueExt;
 use super::Stop;
 
 /// The longest a seed may run: a day of simulated time.
-const LONGEST: f64 = 86_400.0;
+const LONGEST: f64 = kvorum_sim::plan::LONGEST.as_secs() as f64;
 
 /// The options that say how a seed is run; to be printed in each command's help.
 pub(crate) const HELP: &str =
