@@ -1,6 +1,7 @@
 //! A run from its beginning to its verdict: a service and its cluster under a plan; then the faults stop, the
 //! clients stop, and everything must come to rest as it was promised.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -477,8 +478,15 @@ pub(crate) fn listening(run: impl FnOnce() -> std::thread::Result<()>) -> Result
     let words = HEARD.take().flatten();
     result.map_err(|panic| {
         // Somebody may have put a hook of their own in the place of the one that listens.
-        let plain = panic.downcast_ref::<&str>().map(|words| (*words).to_string());
-        let plain = plain.or_else(|| panic.downcast_ref::<String>().cloned());
-        words.or(plain).unwrap_or_else(|| "a panic without words".into())
+        words.or_else(|| words_of(&*panic)).unwrap_or_else(|| WORDLESS.into())
     })
+}
+
+/// What is said of a panic whose payload is no text.
+pub(crate) const WORDLESS: &str = "a panic without words";
+
+/// The words with which somebody panicked.
+pub(crate) fn words_of(panic: &(dyn Any + Send)) -> Option<String> {
+    let plain = panic.downcast_ref::<&str>().map(|words| (*words).to_string());
+    plain.or_else(|| panic.downcast_ref::<String>().cloned())
 }
