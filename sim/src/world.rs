@@ -100,8 +100,6 @@ pub struct World {
     /// The moments that somebody waits for, and whether anybody wants to hear of halts.
     wanted: Option<u32>,
     is_unjudged: bool,
-    /// What is found is reported, and does not panic.
-    pub(crate) is_lenient: bool,
     /// The shortest and the longest time that a disk takes for what is queued. (The wrong way round, it is always the
     /// first.)
     pub sync_time: (Duration, Duration),
@@ -132,7 +130,6 @@ impl World {
             is_noting: false,
             wanted: None,
             is_unjudged: false,
-            is_lenient: false,
             sync_time: (Duration::from_micros(300), Duration::from_millis(2)),
         }
     }

@@ -42,7 +42,7 @@ impl World {
 
     /// What is found from now on is reported to the [`Scene`]; otherwise it panics.
     pub(crate) fn be_lenient(&mut self) {
-        self.is_lenient = true;
+        self.scene.be_lenient();
     }
 
     /// What a running node was after its last turn.
@@ -100,11 +100,6 @@ impl World {
         if self.is_unjudged {
             return;
         }
-        let violation = violation.at(self.now).on(node);
-        if self.is_lenient {
-            self.scene.report(violation);
-        } else {
-            panic!("{violation}");
-        }
+        self.scene.report(violation.at(self.now).on(node));
     }
 }
