@@ -101,6 +101,7 @@
 //! | `plan/` | what goes wrong, decided beforehand |
 //! | `planted` | the bugs that can be built in, and who is to find them |
 //! | `violation` | a promise that was seen broken |
+//! | `watchdog` | says so when a task blocks the thread of its world |
 //! | `timeline` | what happened, for people to look at |
 //! | `run` | one rehearsal, from its seed to its verdict |
 //! | `shrink` | the least of a run that still breaks the same promise |
@@ -140,6 +141,7 @@ mod tape;
 mod tasks;
 pub mod timeline;
 mod violation;
+mod watchdog;
 pub mod workload;
 mod world;
 

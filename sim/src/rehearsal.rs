@@ -117,6 +117,8 @@ impl Rehearsal {
             app.configure(self.world.config(node));
         }
         let scene = self.world.scene().clone();
+        // Whatever of the service is called from here on, between steps too, may block.
+        let _awaited = self.world.pulse().await_steps();
         if self.options.timeline || self.options.trace {
             scene.begin_timeline();
         }

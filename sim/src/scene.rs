@@ -29,8 +29,13 @@ const ENDLESS: &str =
 ///
 /// Its tasks are ordinary futures and use the ordinary handles ([`Client`], `Watch`, `Lease`, locks,
 /// elections). Only time comes from here: whoever sleeps, or waits with a limit, does it with
-/// [`Scene::sleep`] and [`Scene::within`]. Nothing may block the thread (`wait`, `next_wait`), read the real
-/// clock or draw from the operating system's chance: the same seed would not do the same again.
+/// [`Scene::sleep`] and [`Scene::within`]. Nothing may read the real clock or draw from the operating system's chance:
+/// the same seed would not do the same again.
+///
+/// And nothing may block the thread: the whole world runs on it, and whoever waits for an answer with `wait`,
+/// `next_wait`, `block_on`, a lock or a channel waits for what cannot happen. Such a run hangs; after 20 s of real time
+/// without a step, a word on stderr says which seed it is. (`wait_timeout` comes back, after real time in which no time
+/// passed in the world: it never has an answer, and is no broken promise.)
 #[derive(Clone)]
 pub struct Scene(Rc<Stage>);
 

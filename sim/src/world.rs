@@ -26,6 +26,7 @@ use crate::rng::{Purpose, Rng};
 use crate::scene::Scene;
 use crate::tasks::Tasks;
 use crate::timeline::{Lane, What};
+use crate::watchdog::Pulse;
 use queue::Queue;
 
 /// How the names of the log's files begin.
@@ -95,6 +96,7 @@ pub struct World {
     starts: VecDeque<(NodeId, Client)>,
     are_starts_noted: bool,
     trace: blake3::Hasher,
+    pulse: Arc<Pulse>,
     seen: Vec<Seen>,
     is_noting: bool,
     /// The moments that somebody waits for, and whether anybody wants to hear of halts.
@@ -126,6 +128,7 @@ impl World {
             starts: VecDeque::new(),
             are_starts_noted: false,
             trace: blake3::Hasher::new(),
+            pulse: Pulse::new(seed),
             seen: Vec::new(),
             is_noting: false,
             wanted: None,
@@ -370,6 +373,8 @@ impl World {
 
     /// Does the next thing that is to happen until then; answers whether there was one.
     pub fn step(&mut self, until: Time) -> bool {
+        self.pulse.beat(self.now);
+        let _awaited = self.pulse.await_steps();
         self.run_tasks();
         self.notice_mail();
         let (next, sleeper) = (self.queue.next_at(), self.scene.next_sleeper());

@@ -13,6 +13,7 @@ use super::World;
 use crate::judge::Judge;
 use crate::scene::Scene;
 use crate::violation::Violation;
+use crate::watchdog::Pulse;
 
 /// A disk that takes longer for something is taken for stuck.
 const STUCK: Duration = Duration::from_millis(100);
@@ -26,6 +27,11 @@ impl World {
     /// What a service in rehearsal has of this world.
     pub fn scene(&self) -> &Scene {
         &self.scene
+    }
+
+    /// What is seen of this world from another thread.
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
     }
 
     /// The cluster had a life before this world: nodes begin with disks of then ([`World::set_disk`]), and this is
