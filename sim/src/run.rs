@@ -110,7 +110,7 @@ impl fmt::Display for Run {
 ///
 /// # Panics
 ///
-/// As [`crate::Rehearsal::run`].
+/// As [`World::nodes`] and [`crate::Rehearsal::run`].
 pub fn rehearse(seed: u64, options: &RunOptions) -> Run {
     let drawn = Rng::new(seed).stream(Purpose::Swarm, 1).pick(&[3, 3, 3, 3, 3, 5, 5, 1]);
     let nodes = options.nodes.unwrap_or(drawn);
