@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::run::RunOptions;
 
-/// The longest a seed may run: a day of simulated time.
-const LONGEST: f64 = 86_400.0;
+/// The longest a seed may run, in seconds.
+const LONGEST: f64 = crate::plan::LONGEST.as_secs() as f64;
 
 impl RunOptions {
     /// What [`RunOptions::take_argument`] knows.

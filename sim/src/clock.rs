@@ -1,9 +1,17 @@
 //! A machine's monotonic clock: it begins with the process, and runs a little too fast or too slow. In worlds
 //! where clocks do what none may do, it jumps forward or stands still.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use kvorum_core::Time;
+
+/// How much faster a clock may run, in parts of a million: from all but standing still to ten times as fast.
+pub(crate) const DRIFTS: RangeInclusive<i64> = -999_999..=9_000_000;
+
+/// How far a clock may jump at once: further than any machine sleeps, and not so far that a node's count of the beats
+/// that it missed has no room.
+pub(crate) const LONGEST_JUMP: Duration = Duration::from_secs(365 * 86_400);
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clock {
@@ -48,7 +56,7 @@ impl Clock {
     pub(crate) fn local(&self, now: Time) -> Time {
         let passed = now.since(self.begin().min(now)).as_nanos() as i128;
         let shown = i128::from(self.shown.as_nanos());
-        Time::from_nanos((shown + passed + passed * i128::from(self.ppm) / 1_000_000) as u64)
+        in_range(shown + passed + passed * i128::from(self.ppm) / 1_000_000)
     }
 
     /// When it shows `local`, or a little later.
@@ -58,7 +66,7 @@ impl Clock {
         }
         let wanted = i128::from(local.as_nanos().saturating_sub(self.shown.as_nanos()));
         let passed = wanted * 1_000_000 / i128::from(1_000_000 + self.ppm);
-        Time::from_nanos(self.begin().as_nanos() + passed as u64 + u64::from(self.ppm != 0) * 2)
+        in_range(i128::from(self.begin().as_nanos()) + passed + i128::from(self.ppm != 0) * 2)
     }
 
     fn begin(&self) -> Time {
@@ -70,6 +78,11 @@ impl Clock {
         self.shown = self.local(now);
         self.since = now;
     }
+}
+
+/// What lies beyond the last instant never comes.
+fn in_range(nanos: i128) -> Time {
+    u64::try_from(nanos).map_or(Time::NEVER, Time::from_nanos)
 }
 
 #[cfg(test)]
@@ -89,6 +102,17 @@ mod tests {
         clock.set_drift(at(2000), -500_000);
         assert_eq!(clock.local(at(3000)), at(1600));
         assert!(clock.local(clock.global(at(1800))) >= at(1800));
+    }
+
+    #[test]
+    fn what_a_clock_never_shows_never_comes() {
+        let mut clock = Clock::default();
+        clock.freeze(at(100), Time::NEVER);
+        assert_eq!((clock.local(at(900)), clock.global(at(150))), (at(100), Time::NEVER));
+        let mut clock = Clock::default();
+        clock.set_drift(Time::ZERO, *DRIFTS.start());
+        assert_eq!(clock.global(at(1 << 40)), Time::NEVER);
+        assert_eq!(clock.local(at(1_000_000)), at(1));
     }
 
     #[test]

@@ -58,7 +58,8 @@
 //!
 //! A larger one, with workers, locks and a mistake that is found: `examples/rehearse.rs`. Whatever the seed does
 //! not decide must stay out of it: threads, real clocks, operating systems' chance, and maps whose order is
-//! different each time (`HashMap`); the same seed would not do the same again.
+//! different each time (`HashMap`); the same seed would not do the same again. And nothing blocks: answers are awaited
+//! ([`Scene`] says what becomes of a task that waits otherwise).
 //!
 //! # A cluster by hand
 //!
@@ -75,6 +76,10 @@
 //! world.lose_power(leader);
 //! assert_ne!(world.wait_for_leader(Duration::from_secs(10)), Some(leader));
 //! ```
+//!
+//! Time passes only while the world is told to let it: [`World::wait`] takes an answer, and the answer's own `.wait()`
+//! would wait for ever. There is no verdict at the end: what breaks a promise panics there and then, be it the cluster's,
+//! or one of the tasks' ([`Scene::broken`]).
 //!
 //! | file | topic |
 //! | --- | --- |
@@ -105,6 +110,7 @@
 //! | `plan/` | what goes wrong, decided beforehand |
 //! | `planted` | the bugs that can be built in, and who is to find them |
 //! | `violation` | a promise that was seen broken |
+//! | `watchdog` | says so when a task blocks the thread of its world |
 //! | `timeline` | what happened, for people to look at |
 //! | `run` | one rehearsal, from its seed to its verdict |
 //! | `shrink` | the least of a run that still breaks the same promise |
@@ -148,6 +154,7 @@ mod tasks;
 pub mod timeline;
 mod twice;
 mod violation;
+mod watchdog;
 pub mod workload;
 mod world;
 

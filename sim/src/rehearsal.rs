@@ -1,6 +1,7 @@
 //! A run from its beginning to its verdict: a service and its cluster under a plan; then the faults stop, the
 //! clients stop, and everything must come to rest as it was promised.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -89,7 +90,7 @@ impl World {
 }
 
 impl Rehearsal {
-    /// For so long; 60 s if nothing is said. Then the cluster comes to rest.
+    /// For so long, a day at most ([`crate::plan::LONGEST`]); 60 s if nothing is said. Then the cluster comes to rest.
     pub fn lasting(mut self, duration: Duration) -> Rehearsal {
         self.options.duration = duration;
         self
@@ -131,6 +132,10 @@ impl Rehearsal {
     }
 
     /// The plan: the one that was given, or what the seed makes up.
+    ///
+    /// # Panics
+    ///
+    /// As [`Swarm::plan`].
     pub fn plan(&self) -> Plan {
         let (seed, nodes) = (self.world.seed(), self.world.ids().len() as u64);
         match &self.source {
@@ -144,6 +149,10 @@ impl Rehearsal {
     }
 
     /// Runs a service, and judges.
+    ///
+    /// # Panics
+    ///
+    /// If it is to last more than a day. (What panics in the run itself is a violation.)
     pub fn run(mut self, mut app: impl App + 'static) -> Run {
         let (seed, nodes) = (self.world.seed(), self.world.ids().len() as u64);
         let plan = self.plan();
@@ -159,6 +168,8 @@ impl Rehearsal {
         let replay = self.replay_line(faults.len());
         let mut run = Run { seed, nodes, is_outside: plan.is_outside(), faults, replay, ..Run::default() };
         let scene = self.world.scene().clone();
+        // Whatever of the service is called from here on, between steps too, may block.
+        let _awaited = self.world.pulse().await_steps();
         if self.options.timeline || self.options.trace {
             scene.begin_timeline();
         }
@@ -530,8 +541,15 @@ pub(crate) fn listening(run: impl FnOnce() -> std::thread::Result<()>) -> Result
     let words = HEARD.take().flatten();
     result.map_err(|panic| {
         // Somebody may have put a hook of their own in the place of the one that listens.
-        let plain = panic.downcast_ref::<&str>().map(|words| (*words).to_string());
-        let plain = plain.or_else(|| panic.downcast_ref::<String>().cloned());
-        words.or(plain).unwrap_or_else(|| "a panic without words".into())
+        words.or_else(|| words_of(&*panic)).unwrap_or_else(|| WORDLESS.into())
     })
+}
+
+/// What is said of a panic whose payload is no text.
+pub(crate) const WORDLESS: &str = "a panic without words";
+
+/// The words with which somebody panicked.
+pub(crate) fn words_of(panic: &(dyn Any + Send)) -> Option<String> {
+    let plain = panic.downcast_ref::<&str>().map(|words| (*words).to_string());
+    plain.or_else(|| panic.downcast_ref::<String>().cloned())
 }

@@ -15,7 +15,8 @@ use crate::world::World;
 /// How a seed is to be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunOptions {
-    /// How long faults and clients go on, in simulated time; then the cluster comes to rest.
+    /// How long faults and clients go on, in simulated time, a day at most ([`crate::plan::LONGEST`]); then the cluster
+    /// comes to rest.
     pub duration: Duration,
     /// Nodes, instead of what the seed says.
     pub nodes: Option<u64>,
@@ -106,6 +107,10 @@ impl fmt::Display for Run {
 
 /// Runs a seed, from its plan to its verdict: the cluster, everything that can go wrong, and the clients that
 /// the seed makes up. The same seed and options do the same, in any process.
+///
+/// # Panics
+///
+/// As [`World::nodes`] and [`crate::Rehearsal::run`].
 pub fn rehearse(seed: u64, options: &RunOptions) -> Run {
     let drawn = Rng::new(seed).stream(Purpose::Swarm, 1).pick(&[3, 3, 3, 3, 3, 5, 5, 1]);
     let nodes = options.nodes.unwrap_or(drawn);

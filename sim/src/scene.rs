@@ -17,12 +17,25 @@ use crate::violation::{Checker, Violation};
 /// A task of a service in rehearsal.
 pub type Task = Pin<Box<dyn Future<Output = ()>>>;
 
+/// How often tasks may be polled, wake up, begin others and ask for handles before time passes.
+const EFFORTS: u64 = 1_000_000;
+
+const LETS_TIME_PASS: &str = "a task of the service lets time pass now and then";
+
+const ENDLESS: &str =
+    "tasks wake one another, or themselves, or begin others, for ever: is there a loop without a sleep?";
+
 /// What a service in rehearsal has of the world. Cheap to clone; every task keeps one.
 ///
 /// Its tasks are ordinary futures and use the ordinary handles ([`Client`], `Watch`, `Lease`, locks,
 /// elections). Only time comes from here: whoever sleeps, or waits with a limit, does it with
-/// [`Scene::sleep`] and [`Scene::within`]. Nothing may block the thread (`wait`, `next_wait`), read the real
-/// clock or draw from the operating system's chance: the same seed would not do the same again.
+/// [`Scene::sleep`] and [`Scene::within`]. Nothing may read the real clock or draw from the operating system's chance:
+/// the same seed would not do the same again.
+///
+/// And nothing may block the thread: the whole world runs on it, and whoever waits for an answer with `wait`,
+/// `next_wait`, `block_on`, a lock or a channel waits for what cannot happen. Such a run hangs; after 20 s of real time
+/// without a step, a word on stderr says which seed it is. (`wait_timeout` comes back, after real time in which no time
+/// passed in the world: it never has an answer, and is no broken promise.)
 #[derive(Clone)]
 pub struct Scene(Rc<Stage>);
 
@@ -47,6 +60,10 @@ pub(crate) struct Stage {
     is_outside: Cell<bool>,
     resting: RefCell<Vec<Waker>>,
     violation: RefCell<Option<Violation>>,
+    /// What is found is kept for the run's verdict, and does not panic.
+    is_lenient: Cell<bool>,
+    /// What tasks did since time last passed.
+    efforts: Cell<u64>,
     counts: RefCell<BTreeMap<&'static str, u64>>,
     timeline: RefCell<Timeline>,
     calls: Cell<u64>,
@@ -70,6 +87,8 @@ impl Scene {
             is_outside: Cell::new(false),
             resting: RefCell::default(),
             violation: RefCell::default(),
+            is_lenient: Cell::new(false),
+            efforts: Cell::new(0),
             counts: RefCell::default(),
             timeline: RefCell::default(),
             calls: Cell::new(0),
@@ -92,7 +111,13 @@ impl Scene {
     }
 
     /// A handle to a node, if its process runs. After a crash it answers `Stopped`; ask for a new one then.
+    ///
+    /// # Panics
+    ///
+    /// If tasks ask for handles, begin others, and wake one another a million times before time passes: a loop is without
+    /// a sleep, and would never end.
     pub fn client(&self, node: NodeId) -> Option<Client> {
+        self.work_in_a_task();
         self.0.clients.borrow().get(&node).cloned()
     }
 
@@ -106,7 +131,8 @@ impl Scene {
         self.0.clients.borrow().keys().copied().collect()
     }
 
-    /// Waits this long.
+    /// Waits this long. (No time is no wait: whoever loops over it never ends, and is stopped as a panic, as in
+    /// [`Scene::client`].)
     pub fn sleep(&self, duration: Duration) -> Sleep {
         Sleep { scene: self.clone(), until: self.now() + duration, place: None }
     }
@@ -136,7 +162,12 @@ impl Scene {
     }
 
     /// Begins another task, outside of every node: it lives until it is done or the run is over.
+    ///
+    /// # Panics
+    ///
+    /// As [`Scene::client`].
     pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.work_in_a_task();
         self.0.beginning.borrow_mut().push(Box::pin(task));
     }
 
@@ -161,6 +192,11 @@ impl Scene {
     /// A promise of the service itself is broken: the run ends, and says so. (Unless the plan asks more than
     /// any cluster can give, as three seeds of a hundred do: nobody can promise anything there, and nothing is
     /// said. See [`crate::Run::is_outside`].)
+    ///
+    /// # Panics
+    ///
+    /// In a world that is led by hand, where no verdict waits for it: with these words, as a task of its own that panics
+    /// does there.
     pub fn broken(&self, promised: impl Into<String>, seen: impl Into<String>) {
         if !self.0.is_outside.get() {
             self.report(Violation::new(Checker::App, promised, seen));
@@ -169,11 +205,31 @@ impl Scene {
 
     /// The first one counts: what follows from a broken promise is no news.
     pub(crate) fn report(&self, violation: Violation) {
-        let mut known = self.0.violation.borrow_mut();
-        if known.is_none() {
-            let at = if violation.at == Time::ZERO { self.now() } else { violation.at };
-            *known = Some(violation.at(at));
+        let at = if violation.at == Time::ZERO { self.now() } else { violation.at };
+        let violation = violation.at(at);
+        assert!(self.0.is_lenient.get(), "{violation}");
+        self.0.violation.borrow_mut().get_or_insert(violation);
+    }
+
+    /// What is found from now on waits for the verdict; otherwise it panics.
+    pub(crate) fn be_lenient(&self) {
+        self.0.is_lenient.set(true);
+    }
+
+    /// A task did something that takes no time; answers whether so much is too much. Then it is said, also where the
+    /// service owes nothing: no plan makes a loop endless.
+    pub(crate) fn is_endless(&self) -> bool {
+        self.0.efforts.set(self.0.efforts.get() + 1);
+        if self.0.efforts.get() <= EFFORTS {
+            return false;
         }
+        self.report(Violation::of_app(LETS_TIME_PASS, ENDLESS));
+        true
+    }
+
+    /// As [`Scene::is_endless`], in the midst of a task that may never come back to be stopped otherwise.
+    fn work_in_a_task(&self) {
+        assert!(!self.is_endless(), "{ENDLESS}");
     }
 
     /// Something worth counting happened.
@@ -241,7 +297,9 @@ impl Scene {
     // For the world.
 
     pub(crate) fn set_now(&self, now: Time) {
-        self.0.now.set(now);
+        if self.0.now.replace(now) != now {
+            self.0.efforts.set(0);
+        }
     }
 
     pub(crate) fn set_newest(&self, newest: Revision) {
@@ -348,6 +406,7 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let stage = self.scene.0.clone();
         if stage.now.get() >= self.until {
+            self.scene.work_in_a_task();
             return Poll::Ready(());
         }
         let number = *self.place.get_or_insert_with(|| {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::rehearsal::{WORDLESS, words_of};
 use crate::run::Run;
 
 /// What many seeds came to. It depends on the seeds only, and not on the number of processors.
@@ -61,19 +62,23 @@ impl fmt::Display for Seeds {
 /// });
 /// assert!(found.is_clean(), "{found}");
 /// ```
+///
+/// # Panics
+///
+/// If `run` itself panics, before or after its rehearsal: with its seed and its words. (What panics in a rehearsal is
+/// a violation. Of several seeds that panic or break a promise, the first is told of.)
 pub fn seeds(range: Range<u64>, run: impl Fn(u64) -> Run + Sync) -> Seeds {
     let (next, stop) = (AtomicU64::new(range.start), AtomicU64::new(range.end));
     let runs = Mutex::new(BTreeMap::new());
     let work = || {
         loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= stop.load(Ordering::Relaxed) {
-                return;
-            }
+            // Behind the last seed there may be no number left.
+            let further = |seed: u64| (seed < stop.load(Ordering::Relaxed)).then(|| seed + 1);
+            let Ok(seed) = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, further) else { return };
             // On a thread of its own: a used one may remember what a fresh one does not.
             let done = thread::scope(|scope| scope.spawn(|| run(seed)).join());
-            let done = done.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            if done.violation.is_some() {
+            let done = done.map_err(|panic| words_of(&*panic).unwrap_or_else(|| WORDLESS.into()));
+            if done.as_ref().map_or(true, |run| run.violation.is_some()) {
                 // Those before it are under way or done; those behind it say nothing new.
                 stop.fetch_min(seed, Ordering::Relaxed);
             }
@@ -86,7 +91,8 @@ pub fn seeds(range: Range<u64>, run: impl Fn(u64) -> Run + Sync) -> Seeds {
         }
     });
     let mut found = Seeds::default();
-    for run in runs.into_inner().expect("nobody panicked with it").into_values() {
+    for (seed, run) in runs.into_inner().expect("nobody panicked with it") {
+        let run = run.unwrap_or_else(|words| panic!("the run of seed {seed} panicked: {words}"));
         for (name, count) in &run.counts {
             *found.counts.entry(*name).or_insert(0) += count;
         }

@@ -23,6 +23,14 @@ pub(crate) struct Tasks {
     round: Vec<u64>,
 }
 
+/// Whether anybody was woken.
+pub(crate) enum Polled {
+    Nobody,
+    Some,
+    /// So many that there is no end to it.
+    TooMany,
+}
+
 struct Running {
     task: Task,
     waker: Waker,
@@ -94,10 +102,14 @@ impl Tasks {
         }
     }
 
-    /// Polls whoever was woken, once; answers whether anybody was.
-    pub(crate) fn poll(&mut self, is_paused: impl Fn(NodeId) -> bool) -> bool {
+    /// Polls whoever was woken, once, unless there is no end to it.
+    pub(crate) fn poll(
+        &mut self,
+        is_paused: impl Fn(NodeId) -> bool,
+        is_endless: impl Fn() -> bool,
+    ) -> Polled {
         if !self.woken.is_any.swap(false, Ordering::Relaxed) {
-            return false;
+            return Polled::Nobody;
         }
         let mut round = std::mem::take(&mut self.round);
         std::mem::swap(&mut round, &mut self.woken.ids.lock());
@@ -108,6 +120,9 @@ impl Tasks {
                 self.newly_held.insert(node);
                 continue;
             }
+            if is_endless() {
+                return Polled::TooMany;
+            }
             running.alarm.is_woken.store(false, Ordering::Relaxed);
             let polled = running.task.as_mut().poll(&mut Context::from_waker(&running.waker));
             if polled == Poll::Ready(()) {
@@ -115,6 +130,6 @@ impl Tasks {
             }
         }
         self.round = round;
-        true
+        Polled::Some
     }
 }

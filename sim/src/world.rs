@@ -26,11 +26,15 @@ use crate::rng::{Purpose, Rng};
 use crate::scene::Scene;
 use crate::tasks::Tasks;
 use crate::timeline::{Lane, What};
+use crate::watchdog::Pulse;
 use asked::Asked;
 use queue::Queue;
 
 /// How the names of the log's files begin.
 const LOG: &str = "log-";
+
+/// The most nodes of a world: `plan::Shape::Split` has a bit for each, and one for nobody.
+pub(crate) const MOST_NODES: u64 = 62;
 
 mod asked;
 mod disks;
@@ -95,14 +99,14 @@ pub struct World {
     starts: VecDeque<(NodeId, Client)>,
     are_starts_noted: bool,
     trace: blake3::Hasher,
+    pulse: Arc<Pulse>,
     seen: Vec<Seen>,
     is_noting: bool,
     /// The moments that somebody waits for, and whether anybody wants to hear of halts.
     wanted: Option<u32>,
     is_unjudged: bool,
-    /// What is found is reported, and does not panic.
-    pub(crate) is_lenient: bool,
-    /// The shortest and the longest time that a disk takes for what is queued.
+    /// The shortest and the longest time that a disk takes for what is queued. (The wrong way round, it is always the
+    /// first.)
     pub sync_time: (Duration, Duration),
 }
 
@@ -128,22 +132,38 @@ impl World {
             starts: VecDeque::new(),
             are_starts_noted: false,
             trace: blake3::Hasher::new(),
+            pulse: Pulse::new(seed),
             seen: Vec::new(),
             is_noting: false,
             wanted: None,
             is_unjudged: false,
-            is_lenient: false,
             sync_time: (Duration::from_micros(300), Duration::from_millis(2)),
         }
     }
 
     /// With nodes 1 to `count`, each with an empty disk. They do not run yet.
+    ///
+    /// # Panics
+    ///
+    /// If this world has nodes already, or `count` is more than 62: a fault that parts a cluster names each side by the
+    /// bits of one number.
     pub fn nodes(self, count: u64) -> World {
         self.nodes_with(count, |_| {})
     }
 
     /// With nodes 1 to `count`, set up by `tune`.
+    ///
+    /// # Panics
+    ///
+    /// As [`World::nodes`].
     pub fn nodes_with(mut self, count: u64, tune: impl Fn(&mut Config)) -> World {
+        let known = self.hosts.len();
+        assert!(
+            known == 0,
+            "this world has its {known} nodes already: take another one, World::new({})",
+            self.seed
+        );
+        assert!(count <= MOST_NODES, "a world has {MOST_NODES} nodes at most, and not {count}");
         for node in 1..=count {
             let mut config = Config::new(node, 1..=count);
             config.seed = self.rng.draw(Purpose::Node, node, 0, 0);
@@ -207,22 +227,39 @@ impl World {
     }
 
     /// A node's disk.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn disk(&self, node: NodeId) -> &FaultyDisk {
-        &self.hosts[&node].disk
+        &self.hosts.get(&node).unwrap_or_else(|| nobody(node)).disk
     }
 
     /// Gives a node that does not run another disk.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node, or it runs: [`World::kill`] it first.
     pub fn set_disk(&mut self, node: NodeId, disk: FaultyDisk) {
+        self.must_not_run(node, "it can be given another disk");
         self.judge.shadows.tampered(node);
         self.host(node).disk = disk;
     }
 
     /// Puts something between a node's disk and its storage, from its next start on.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn wrap_disk(&mut self, node: NodeId, wrap: impl Fn(Arc<dyn Disk>) -> Arc<dyn Disk> + 'static) {
         self.host(node).wrap = Some(Arc::new(wrap));
     }
 
     /// How a node is set up, from its next start on.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn config(&mut self, node: NodeId) -> &mut Config {
         &mut self.host(node).config
     }
@@ -244,7 +281,12 @@ impl World {
     }
 
     fn host(&mut self, node: NodeId) -> &mut Host {
-        self.hosts.get_mut(&node).unwrap_or_else(|| panic!("there is no node {node}"))
+        self.hosts.get_mut(&node).unwrap_or_else(|| nobody(node))
+    }
+
+    /// What a running process holds is not taken from under it: no machine could do that.
+    fn must_not_run(&self, node: NodeId, before: &str) {
+        assert!(!self.is_up(node), "node {node} runs: it must be killed before {before}");
     }
 
     pub(crate) fn epoch(&self, node: NodeId) -> u64 {
@@ -299,6 +341,10 @@ impl World {
     }
 
     /// Starts a node; answers whether it started. See [`World::why_halted`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn start(&mut self, node: NodeId) -> bool {
         let now = self.now;
         let host = self.host(node);
@@ -331,6 +377,8 @@ impl World {
 
     /// Does the next thing that is to happen until then; answers whether there was one.
     pub fn step(&mut self, until: Time) -> bool {
+        self.pulse.beat(self.now);
+        let _awaited = self.pulse.await_steps();
         self.run_tasks();
         self.notice_mail();
         let (next, sleeper) = (self.queue.next_at(), self.scene.next_sleeper());
@@ -484,6 +532,10 @@ impl World {
             Err(error) => panic!("our own message does not decode: {error}"),
         }
     }
+}
+
+fn nobody(node: NodeId) -> ! {
+    panic!("there is no node {node}")
 }
 
 impl std::fmt::Debug for World {

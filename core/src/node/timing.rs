@@ -46,7 +46,7 @@ impl Timing {
             return 0;
         }
         let every = self.every.as_nanos().max(1);
-        let missed = (now.since(self.next).as_nanos() / every) as u32;
+        let missed = u32::try_from(now.since(self.next).as_nanos() / every).unwrap_or(u32::MAX - 1);
         self.next = self.next + self.every * (missed + 1);
         (missed as usize + 1).min(self.election_ticks)
     }

@@ -38,7 +38,7 @@ use kvorum_core::ids::NodeId;
 pub use atlas::{Envelope, LEASE_DRIFT_PPM, may_lose};
 pub use fault::{Act, Fault, Rot, Shape, Trigger, When, Who};
 pub use inject::{Injector, Strike};
-pub use swarm::{Class, Swarm};
+pub use swarm::{Class, LONGEST, Swarm};
 
 use crate::net::Link;
 use crate::world::World;

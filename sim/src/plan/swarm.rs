@@ -12,6 +12,10 @@ use super::draw::Draw;
 use super::fault::{Act, Fault, When};
 use crate::net::Link;
 use crate::rng::{Purpose, Rng, Stream};
+use crate::world::MOST_NODES;
+
+/// How long a rehearsal's faults and clients may go on: all that a run is judged by is kept until its end.
+pub const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// Kinds of faults, to be had or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,7 +152,17 @@ impl Swarm {
     }
 
     /// The plan of this seed. A longer one begins like a shorter one.
+    ///
+    /// # Panics
+    ///
+    /// If `duration` is more than [`LONGEST`], a day, or `nodes` is more than 62, as many as a [`crate::World`] has at
+    /// most.
     pub fn plan(&self, seed: u64, nodes: u64, duration: Duration) -> Plan {
+        assert!(
+            duration <= LONGEST,
+            "faults go on for {LONGEST:?} (a day) at most, and not for {duration:?}"
+        );
+        assert!(nodes <= MOST_NODES, "a plan is for {MOST_NODES} nodes at most, and not for {nodes}");
         let rng = Rng::new(seed);
         let mut plan = Plan::calm(seed, nodes, duration);
         let mut draw = rng.stream(Purpose::Swarm, 1000);

@@ -20,9 +20,12 @@ impl World {
         }
         process.is_writing = true;
         host.syncs += 1;
-        let (least, most) = (least + host.slow_sync / 4, most + host.slow_sync);
-        let spread = most.saturating_sub(least).as_nanos() as u64 + 1;
-        let delay = least + Duration::from_nanos(rng.draw(Purpose::Sync, node, 0, host.syncs) % spread);
+        let (least, most) = (least.saturating_add(host.slow_sync / 4), most.saturating_add(host.slow_sync));
+        // Anybody may have set any time: what is longer than time itself is not done before its end.
+        let spread =
+            u64::try_from(most.saturating_sub(least).as_nanos()).unwrap_or(u64::MAX).saturating_add(1);
+        let any = Duration::from_nanos(rng.draw(Purpose::Sync, node, 0, host.syncs) % spread);
+        let delay = least.saturating_add(any);
         let until = self.now + delay;
         if let Some(process) = &mut self.host(node).process {
             process.disk_until = until;

@@ -11,12 +11,17 @@ use kvorum_storage::faulty::{FaultyDisk, Survivors};
 use prost::Message as _;
 
 use super::{Event, World};
+use crate::clock::{DRIFTS, LONGEST_JUMP};
 use crate::host::Crash;
 use crate::rng::{Purpose, Stream};
 use crate::timeline::{Lane, What};
 
 impl World {
-    /// Kills a node's process.
+    /// Kills a node's process, if it runs.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn kill(&mut self, node: NodeId) {
         self.crash(node, Crash::Kill, None);
     }
@@ -28,11 +33,19 @@ impl World {
     }
 
     /// A node's machine loses its power, and with it all that was not synced.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn lose_power(&mut self, node: NodeId) {
         self.crash(node, Crash::Power(Survivors::Nothing), None);
     }
 
     /// Ends a node's process. `tear`: in the middle of what its disk was about to do, that many operations in.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn crash(&mut self, node: NodeId, crash: Crash, tear: Option<u64>) {
         self.end_service(node);
         let host = self.hosts.get_mut(&node);
@@ -50,8 +63,13 @@ impl World {
     }
 
     /// A node that does not run loses its disk, and gets an empty one.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node, or it runs: [`World::kill`] it first.
     pub fn wipe(&mut self, node: NodeId) {
         let rng = self.rng;
+        self.must_not_run(node, "its disk can be wiped");
         self.judge.shadows.tampered(node);
         let host = self.host(node);
         host.directories += 1;
@@ -60,17 +78,29 @@ impl World {
     }
 
     /// A node's disk does nothing until it is released.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn hold_disk(&mut self, node: NodeId) {
         self.host(node).held = true;
     }
 
     /// See [`World::hold_disk`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn release_disk(&mut self, node: NodeId) {
         self.host(node).held = false;
         self.see_to_disk(node);
     }
 
-    /// A node does nothing for a while, and wakes up without knowing.
+    /// A node that runs does nothing for a while, and wakes up without knowing.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn pause(&mut self, node: NodeId, duration: Duration) {
         let until = self.now + duration;
         if let Some(process) = &mut self.host(node).process {
@@ -86,11 +116,19 @@ impl World {
     }
 
     /// Every turn of a node's process takes so long, from now on, across its restarts.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn slow_cpu(&mut self, node: NodeId, turn: Duration) {
         self.host(node).turn_takes = turn;
     }
 
     /// Every sync of a node's disk takes up to so much longer, from now on.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn slow_disk(&mut self, node: NodeId, by: Duration) {
         self.host(node).slow_sync = by;
     }
@@ -106,25 +144,46 @@ impl World {
     }
 
     /// How much faster a node's clock runs, in parts of a million.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node, or `ppm` is not from -999,999 (it all but stands still) to 9,000,000 (ten times as
+    /// fast): no clock runs backwards. One that stands still is [`World::freeze_clock`]'s.
     pub fn set_drift(&mut self, node: NodeId, ppm: i64) {
+        let (least, most) = (DRIFTS.start(), DRIFTS.end());
+        assert!(DRIFTS.contains(&ppm), "a clock's drift is from {least} to {most} ppm, and not {ppm}");
         let now = self.now;
         self.host(node).clock.set_drift(now, ppm);
     }
 
     /// A node's monotonic clock jumps forward, as none should.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node, or the jump is longer than 365 days.
     pub fn jump_clock(&mut self, node: NodeId, by: Duration) {
+        assert!(by <= LONGEST_JUMP, "a clock jumps {LONGEST_JUMP:?} at once at most, and not {by:?}");
         let now = self.now;
         self.host(node).clock.jump(now, by);
         self.wake(node, now);
     }
 
-    /// A node's monotonic clock stands still for a while although its process runs, as none should.
+    /// A node's monotonic clock stands still for a while although its process runs, as none should. (`Duration::MAX`:
+    /// until it is thawed.)
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn freeze_clock(&mut self, node: NodeId, lasts: Duration) {
         let now = self.now;
         self.host(node).clock.freeze(now, now + lasts);
     }
 
     /// A clock that stood still goes on.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn thaw_clock(&mut self, node: NodeId) {
         let now = self.now;
         self.host(node).clock.thaw(now);
@@ -142,6 +201,10 @@ impl World {
 
     /// Shows a damaged packet to the decoder, and to a copy of a node if it decodes: nothing may panic. What
     /// the copy makes of it goes nowhere. Answers whether it decoded.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
     pub fn show_damaged(&mut self, node: NodeId, damage: &mut Stream) -> bool {
         let Some(packet) = self.net.again(damage.chance(500), damage.any()) else { return false };
         let mut bytes = packet.to_vec();

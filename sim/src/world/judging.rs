@@ -13,6 +13,7 @@ use super::World;
 use crate::judge::Judge;
 use crate::scene::Scene;
 use crate::violation::Violation;
+use crate::watchdog::Pulse;
 
 /// A disk that takes longer for something is taken for stuck.
 const STUCK: Duration = Duration::from_millis(100);
@@ -31,6 +32,11 @@ impl World {
         &self.scene
     }
 
+    /// What is seen of this world from another thread.
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+
     /// The cluster had a life before this world: nodes begin with disks of then ([`World::set_disk`]), and this is
     /// what the log held.
     pub fn set_past(&mut self, log: Arc<BTreeMap<Index, LogEntry>>) {
@@ -45,7 +51,7 @@ impl World {
 
     /// What is found from now on is reported to the [`Scene`]; otherwise it panics.
     pub(crate) fn be_lenient(&mut self) {
-        self.is_lenient = true;
+        self.scene.be_lenient();
     }
 
     /// What a running node was after its last turn.
@@ -122,11 +128,6 @@ impl World {
         if self.is_unjudged {
             return;
         }
-        let violation = violation.at(self.now).on(node);
-        if self.is_lenient {
-            self.scene.report(violation);
-        } else {
-            panic!("{violation}");
-        }
+        self.scene.report(violation.at(self.now).on(node));
     }
 }
