@@ -66,9 +66,13 @@ pub struct Connections {
     /// stays in memory. A client that writes to a disk which stands still for minutes is well; one that is forgotten in a
     /// debugger is not. Default: 5 min.
     pub snapshot_timeout: Duration,
-    /// Bytes that one stream may send ahead of what was read. Default: 1 MiB.
+    /// Bytes that one stream may send ahead of what was read. Default: 512 KiB.
     pub stream_window: u32,
-    /// Bytes that one connection may send ahead of what was read, over all its streams. Default: 4 MiB.
+    /// Bytes that one connection may send ahead of what was read, over all its streams. It also bounds how many small
+    /// messages may lie there: each that is sent by itself counts as 256 bytes less its own length, and when that comes to
+    /// half of this, the connection is cut (`too_many_data_frames`), with everything on it. At 80 times `stream_window`,
+    /// no single stream of messages of 7 bytes and more, each sent by itself, can come to that: there are no shorter ones
+    /// that ask for something. A connection may then hold about twice as much memory as this. Default: 40 MiB.
     pub connection_window: u32,
     /// How long an HTTP/2 connection may be silent before it is pinged. Default: 2 h.
     pub ping_interval: Duration,
@@ -100,8 +104,8 @@ impl Default for Connections {
             body_bytes: 256 << 20,
             header_timeout: Duration::from_secs(30),
             snapshot_timeout: Duration::from_secs(300),
-            stream_window: 1 << 20,
-            connection_window: 4 << 20,
+            stream_window: 512 << 10,
+            connection_window: 40 << 20,
             ping_interval: Duration::from_secs(2 * 60 * 60),
             ping_timeout: Duration::from_secs(20),
         }

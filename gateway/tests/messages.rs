@@ -1,0 +1,154 @@
+//! gRPC messages as no library sends them: by the ten thousand while nobody takes the answers, or by halves. Honest
+//! clients are served, and nobody takes more memory than there is for it.
+
+mod common;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{Request, Response};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use kvorum_gateway::pb::etcdserverpb as pb;
+use pb::watch_request::RequestUnion;
+use prost::Message;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::{Sender, channel};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+
+use common::{one, soon};
+
+type Pieces =
+    StreamBody<Box<dyn tokio_stream::Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + Unpin>>;
+
+/// One connection, on which every piece of a body is a DATA frame of its own.
+struct Wire(SendRequest<Pieces>);
+
+impl Wire {
+    async fn to(address: SocketAddr) -> Wire {
+        let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+        let mut builder = Builder::new(TokioExecutor::new());
+        // Little room for answers: nobody can have them ready for whoever does not take them.
+        let (requests, connection) =
+            builder.initial_stream_window_size(1 << 10).handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        Wire(requests)
+    }
+
+    /// Begins a request, whose pieces go out as soon as there is room for them; its answer comes when the server has one to begin with.
+    async fn ask(
+        &mut self,
+        path: &str,
+    ) -> (Sender<Bytes>, impl Future<Output = hyper::Result<Response<Incoming>>> + use<>) {
+        let (pieces, receiver) = channel(1);
+        let frames = ReceiverStream::new(receiver).map(|piece| Ok(Frame::data(piece)));
+        let request = Request::post(format!("http://x{path}")).header("content-type", "application/grpc");
+        let request = request.header("te", "trailers").body(StreamBody::new(Box::new(frames) as _)).unwrap();
+        self.0.ready().await.unwrap();
+        (pieces, self.0.send_request(request))
+    }
+}
+
+fn framed(message: &impl Message) -> Bytes {
+    let mut bytes = BytesMut::new();
+    bytes.put_u8(0);
+    bytes.put_u32(message.encoded_len() as u32);
+    message.encode(&mut bytes).unwrap();
+    bytes.freeze()
+}
+
+/// How many messages there are in an answer, up to `limit`.
+async fn count(answer: Response<Incoming>, limit: usize) -> usize {
+    let (mut body, mut come, mut messages) = (answer.into_body(), BytesMut::new(), 0);
+    while messages < limit {
+        let Some(frame) = body.frame().await else { break };
+        come.extend_from_slice(&frame.unwrap().into_data().unwrap_or_default());
+        while come.len() >= 5 {
+            let size = 5 + u32::from_be_bytes(come[1..5].try_into().unwrap()) as usize;
+            if come.len() < size {
+                break;
+            }
+            drop(come.split_to(size));
+            messages += 1;
+        }
+    }
+    messages
+}
+
+/// How much memory the server may take besides what it keeps, with its client. Measured: 22 MiB.
+const CEILING: u64 = 64 << 20;
+
+/// Resident bytes of this process; 0 where nobody knows.
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) << 10
+}
+
+/// How many messages lie there: 350 KiB at least, each of them far smaller than what it takes to remember where it is.
+const MANY: usize = 30_000;
+
+/// Nobody takes an answer before all is asked, so the server has to have most of it lie there; and whoever else is on
+/// the connection stays.
+async fn all_are_answered(path: &str, messages: usize, message: impl Fn(usize) -> Bytes) {
+    let gate = one().await;
+    let mut wire = Wire::to(gate.server.local_addresses()[0]).await;
+    let (asks, answer) = wire.ask(path).await;
+    for at in 0..messages {
+        soon("room to ask", asks.send(message(at))).await.unwrap();
+    }
+    let answer = soon("the first answer", answer).await.unwrap();
+    let (get, got) = wire.ask("/etcdserverpb.KV/Range").await;
+    get.send(framed(&common::get("k"))).await.unwrap();
+    drop(get);
+    assert_eq!(count(soon("others", got).await.unwrap(), 1).await, 1);
+    assert_eq!(soon("all answers", count(answer, messages)).await, messages);
+}
+
+#[tokio::test]
+async fn tens_of_thousands_of_renewals_may_be_asked_for_ahead() {
+    let renewal = framed(&pb::LeaseKeepAliveRequest { id: 7 });
+    all_are_answered("/etcdserverpb.Lease/LeaseKeepAlive", MANY, |_| renewal.clone()).await;
+}
+
+#[tokio::test]
+async fn tens_of_thousands_of_watches_may_be_asked_for_ahead() {
+    let create = |at: usize| {
+        let create = pb::WatchCreateRequest { key: format!("w{at}").into(), ..Default::default() };
+        framed(&pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) })
+    };
+    all_are_answered("/etcdserverpb.Watch/Watch", MANY, create).await;
+}
+
+/// What lies there is bounded: whoever sends crumbs is cut before they take much.
+#[tokio::test]
+async fn a_flood_of_crumbs_is_cut_and_takes_little_memory() {
+    let gate = one().await;
+    let before = memory();
+    let mut wire = Wire::to(gate.server.local_addresses()[0]).await;
+    let (asks, answer) = wire.ask("/etcdserverpb.Watch/Watch").await;
+    let create = pb::WatchCreateRequest { key: "w".into(), ..Default::default() };
+    let create = framed(&pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) });
+    let mut most = before;
+    let flood = async {
+        // Enough answers that nobody takes; then nothing is read any more.
+        let crumbs = std::iter::repeat(Bytes::from_static(b"\0"));
+        for (at, piece) in std::iter::repeat_n(create, 5000).chain(crumbs).enumerate() {
+            if asks.send(piece).await.is_err() {
+                return;
+            }
+            if at % 1000 == 0 {
+                most = most.max(memory());
+            }
+        }
+    };
+    soon("the cut", flood).await;
+    println!("{} KiB more", (most - before) >> 10);
+    assert!(most - before < CEILING, "{} bytes", most - before);
+    assert!(soon("the cut", async { answer.await?.into_body().collect().await }).await.is_err());
+    gate.kv().range(common::get("k")).await.unwrap();
+}
