@@ -13,7 +13,7 @@ mod routes;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tonic::body::Body;
 
@@ -46,13 +46,14 @@ async fn dispatch(gateway: Arc<Gateway>, request: Request<Rest>) -> Response<Bod
     }
     match path.strip_prefix("/v3/") {
         Some(rpc) => routes::serve(gateway, rpc, request).await,
-        None => page(&gateway, request.method(), request.uri()).await,
+        None => page(&gateway, &request).await,
     }
 }
 
 /// What is not etcd's JSON API.
-async fn page(gateway: &Gateway, method: &Method, uri: &Uri) -> Response<Body> {
-    let is_get = method == Method::GET;
+async fn page(gateway: &Gateway, request: &Request<Rest>) -> Response<Body> {
+    request.body().want_nothing();
+    let (is_get, uri) = (request.method() == Method::GET, request.uri());
     match uri.path() {
         "/metrics" => metrics::serve(gateway),
         "/version" | "/health" if !is_get => answer::only_get(),
@@ -74,7 +75,7 @@ pub(crate) async fn answer_metrics(
     let (request, last) = Rest::of(gateway.clone(), owed.clone(), request);
     let response = match request.uri().path() {
         "/version" => answer::no_page(),
-        _ => page(&gateway, request.method(), request.uri()).await,
+        _ => page(&gateway, &request).await,
     };
     drop(request);
     owed.answered();
