@@ -7,6 +7,7 @@
 mod auth;
 pub mod backup;
 mod bolt;
+mod clock;
 mod cluster;
 mod codec;
 mod convert;

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::clock::after;
 use crate::door::Door;
 use crate::first_bytes::FirstBytes;
 use crate::gateway::Gateway;
@@ -118,12 +119,19 @@ impl Server {
     }
 
     /// Stops: takes no more connections and requests, ends watches and other streams, and waits for what is under way,
-    /// but not longer than `limit`. Then it cuts.
-    pub async fn stop(mut self, limit: Duration) {
+    /// but not longer than `limit`. Then it cuts. It begins when this is called, and the limit holds also when every
+    /// worker of the runtime is busy, if whoever awaits this is none of them (but `Runtime::block_on`, say).
+    pub fn stop(mut self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         self.gateway.stopping.cancel();
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
-        // What is cut then is cut by dropping its task.
-        let _ = tokio::time::timeout(limit, ended).await;
+        let over = after(limit);
+        async move {
+            let ended = async { while self.tasks.join_next().await.is_some() {} };
+            // What is cut then is cut by dropping its task.
+            tokio::select! {
+                () = ended => {}
+                () = over => {}
+            }
+        }
     }
 }
 

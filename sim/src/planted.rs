@@ -1188,6 +1188,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "stop_by_the_runtimes_clock",
+        twin: "Server::stop: not longer than the limit",
+        does: "A server that is to stop looks at a clock that stands still while every worker is inside a long read.",
+        file: "gateway/src/clock.rs",
+        expected: Expected::Test {
+            target: "gateway_server::stopping_takes_no_longer_than_said_when_the_runtime_stands_still",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "half_closed_unanswered",
         twin: "etcd answers who half-closed",
         does: "A client that has closed its side of an HTTP/1 connection gets no answer to what is done for it.",
