@@ -13,6 +13,7 @@ use kvorum_core::planted;
 use tonic::codegen::{BoxFuture, Service};
 use tonic::{Code, Status, body::Body};
 
+use crate::arriving::Arriving;
 use crate::errors::{CLIENT_VERSION, NO_LEADER, TOO_MANY, inbound};
 use crate::gateway::{Gateway, Permit};
 use crate::half_closed::Owed;
@@ -69,17 +70,18 @@ impl Door {
         Door { owed, ..self }
     }
 
-    /// Hands a gRPC request to its service.
-    fn serve(&self, request: Request<Incoming>) -> Serving {
+    /// Hands a gRPC request to its service. `is_one`: it is one message, and no stream.
+    fn serve(&self, request: Request<Incoming>, is_one: bool) -> Serving {
         let (here, limit) = (self.gateway.clone(), self.gateway.message_limit());
         let path = request.uri().path();
         let Some((service, _)) = service_and_method(path) else {
             return refuse(Status::unimplemented(format!("malformed method name: {path:?}")));
         };
         macro_rules! to {
-            ($server:ident) => {
+            ($server:ident) => {{
+                let request = request.map(|body| Arriving::new(body, here.clone(), is_one));
                 $server::from_arc(here).max_decoding_message_size(limit).call(request)
-            };
+            }};
         }
         match service {
             kv_server::SERVICE_NAME => to!(KvServer),
@@ -128,7 +130,10 @@ impl hyper::service::Service<Request<Incoming>> for Door {
         let path = request.uri().path_and_query().cloned();
         let under = Under::begin(&here, request.uri().path().trim_start_matches('/'));
         match here.let_in(request.headers()) {
-            Ok(permit) => Passage { serving: self.serve(request), permit: Some(permit), path, under },
+            Ok(permit) => {
+                let is_one = under.as_ref().is_none_or(Under::asks_once);
+                Passage { serving: self.serve(request, is_one), permit: Some(permit), path, under }
+            }
             Err(status) => Passage { serving: refuse(status), permit: None, path, under },
         }
     }

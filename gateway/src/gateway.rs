@@ -33,7 +33,7 @@ pub(crate) struct Gateway {
     pub(crate) stopping: CancellationToken,
     pub(crate) metrics: Metrics,
     requests: AtomicUsize,
-    /// Bytes of JSON that wait for the rest of their bodies.
+    /// Bytes of requests that wait for the rest.
     pub(crate) held: AtomicUsize,
 }
 

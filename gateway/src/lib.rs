@@ -4,6 +4,7 @@
 //! down to codes and words. What it will never know: logs, disks, peers, raft.
 #![forbid(unsafe_code)]
 
+mod arriving;
 mod auth;
 pub mod backup;
 mod bolt;
@@ -20,6 +21,7 @@ mod gather;
 mod half_closed;
 mod hash;
 mod health;
+mod held;
 mod kv;
 mod lease;
 mod leash;

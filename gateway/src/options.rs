@@ -55,11 +55,11 @@ pub struct Connections {
     pub streams: u32,
     /// How many watches one stream may have; further ones are refused. Default: 1,000,000.
     pub watches: usize,
-    /// How many bytes of JSON may wait for the rest of their bodies, over all connections together; who brings more is
-    /// refused with etcd's "too many requests". Default: 256 MiB.
+    /// How many bytes of requests may wait for the rest, over all connections together, as JSON and as half messages over
+    /// gRPC; who brings more is refused with etcd's "too many requests". Default: 256 MiB.
     pub body_bytes: usize,
-    /// How long a client may take for the first bytes of a connection, for the headers of an HTTP/1 request, and for
-    /// the body of a request in JSON that is no stream. An HTTP/1 connection may be idle for as long, too, and what comes
+    /// How long a client may take for the first bytes of a connection, for the headers of an HTTP/1 request, for the body
+    /// of a request that is no stream, and for the rest of a message on one over gRPC. An HTTP/1 connection may be idle for as long, too, and what comes
     /// of a body behind its answer (to be passed over, 64 MiB at most) may take as long. Default: 30 s.
     pub header_timeout: Duration,
     /// For how long a client that saves a snapshot may take nothing of it: as long as one is open, what compactions free

@@ -17,10 +17,14 @@ use pb::watch_request::RequestUnion;
 use prost::Message;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{Sender, channel};
+use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-use common::{one, soon};
+use kvorum::Node;
+use kvorum_gateway::{Connections, Options};
+
+use common::{Gate, get, one, put, soon};
 
 type Pieces =
     StreamBody<Box<dyn tokio_stream::Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + Unpin>>;
@@ -102,9 +106,9 @@ async fn all_are_answered(path: &str, messages: usize, message: impl Fn(usize) -
         soon("room to ask", asks.send(message(at))).await.unwrap();
     }
     let answer = soon("the first answer", answer).await.unwrap();
-    let (get, got) = wire.ask("/etcdserverpb.KV/Range").await;
-    get.send(framed(&common::get("k"))).await.unwrap();
-    drop(get);
+    let (asks_too, got) = wire.ask("/etcdserverpb.KV/Range").await;
+    asks_too.send(framed(&get("k"))).await.unwrap();
+    drop(asks_too);
     assert_eq!(count(soon("others", got).await.unwrap(), 1).await, 1);
     assert_eq!(soon("all answers", count(answer, messages)).await, messages);
 }
@@ -150,5 +154,93 @@ async fn a_flood_of_crumbs_is_cut_and_takes_little_memory() {
     println!("{} KiB more", (most - before) >> 10);
     assert!(most - before < CEILING, "{} bytes", most - before);
     assert!(soon("the cut", async { answer.await?.into_body().collect().await }).await.is_err());
-    gate.kv().range(common::get("k")).await.unwrap();
+    gate.kv().range(get("k")).await.unwrap();
+}
+
+async fn with(connections: Connections) -> Gate {
+    Gate::new(Node::builder().start().unwrap(), Options { connections, ..Options::default() }).await
+}
+
+/// A put of 2 MB whose last byte is missing, in pieces.
+fn half() -> impl Iterator<Item = Bytes> {
+    let large = pb::PutRequest { key: "k".into(), value: vec![0; 2_000_000].into(), ..Default::default() };
+    let whole = framed(&large);
+    let half = whole.slice(..whole.len() - 1);
+    (0..half.len()).step_by(1 << 14).map(move |at| half.slice(at..half.len().min(at + (1 << 14))))
+}
+
+/// The code that an answer ends with; the gRPC library of nobody looks at it here.
+async fn code(answer: Response<Incoming>) -> String {
+    let head = answer.headers().get("grpc-status").cloned();
+    let code = match head {
+        Some(code) => code,
+        None => answer.into_body().collect().await.unwrap().trailers().unwrap()["grpc-status"].clone(),
+    };
+    code.to_str().unwrap().into()
+}
+
+#[tokio::test]
+async fn half_messages_of_many_take_no_more_than_their_room() {
+    let gate = with(Connections { body_bytes: 8 << 20, ..Default::default() }).await;
+    let mut wire = Wire::to(gate.server.local_addresses()[0]).await;
+    let (before, mut open, mut told) = (memory(), Vec::new(), JoinSet::new());
+    for _ in 0..64 {
+        let (pieces, answer) = wire.ask("/etcdserverpb.KV/Put").await;
+        told.spawn(async move { code(answer.await.unwrap()).await });
+        for piece in half() {
+            // Whoever was told need not send the rest.
+            if soon("room to send", pieces.send(piece)).await.is_err() {
+                break;
+            }
+        }
+        open.push(pieces);
+    }
+    // Four fit.
+    for _ in 0..60 {
+        assert_eq!(soon("a refusal", told.join_next()).await.unwrap().unwrap(), "2");
+    }
+    assert!(memory().saturating_sub(before) < CEILING, "{} bytes", memory() - before);
+    let large = "v".repeat(1 << 20);
+    gate.kv().put(put("k", &large)).await.unwrap_err();
+    gate.kv().put(put("k", "what comes in one piece needs no room")).await.unwrap();
+    drop((told, open));
+    let room = async { while gate.kv().put(put("k", &large)).await.is_err() {} };
+    soon("room", room).await;
+}
+
+#[tokio::test]
+async fn half_a_message_is_not_waited_for_for_ever_and_a_silent_stream_is() {
+    let patience = std::time::Duration::from_millis(300);
+    let gate = with(Connections { header_timeout: patience, ..Default::default() }).await;
+    let mut wire = Wire::to(gate.server.local_addresses()[0]).await;
+    let (_silent, mut watch) = {
+        let (asks, answer) = wire.ask("/etcdserverpb.Watch/Watch").await;
+        let create = pb::WatchCreateRequest { key: "w".into(), ..Default::default() };
+        let create = pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
+        asks.send(framed(&create)).await.unwrap();
+        (asks, soon("an answer", answer).await.unwrap().into_body())
+    };
+    soon("a watch", watch.frame()).await.unwrap().unwrap();
+    let mut open = Vec::new();
+    // Nothing at all, half a head, half a message, and a whole one behind which nothing ends.
+    let whole = framed(&get("k"));
+    for (path, piece) in [
+        ("KV/Put", Bytes::new()),
+        ("KV/Put", whole.slice(..3)),
+        ("KV/Range", whole.slice(..7)),
+        ("KV/Range", whole.clone()),
+        ("Watch/Watch", whole.slice(..3)),
+        ("Lease/LeaseKeepAlive", whole.slice(..7)),
+    ] {
+        let (pieces, answer) = wire.ask(&format!("/etcdserverpb.{path}")).await;
+        if !piece.is_empty() {
+            pieces.send(piece).await.unwrap();
+        }
+        open.push((path, pieces, answer));
+    }
+    for (path, _pieces, answer) in open {
+        assert_eq!(soon(path, async { code(answer.await.unwrap()).await }).await, "4", "{path}");
+    }
+    gate.kv().put(put("w", "")).await.unwrap();
+    soon("an event", watch.frame()).await.unwrap().unwrap();
 }

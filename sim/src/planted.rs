@@ -1199,6 +1199,28 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "grpc_messages_uncounted",
+        twin: "Connections::body_bytes",
+        does: "What all half messages over gRPC hold together has no limit.",
+        file: "gateway/src/arriving.rs",
+        expected: Expected::Test {
+            target: "gateway_messages::half_messages_of_many_take_no_more_than_their_room",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "grpc_message_without_clock",
+        twin: "Connections::header_timeout",
+        does: "A message over gRPC may take for ever to come.",
+        file: "gateway/src/arriving.rs",
+        expected: Expected::Test {
+            target: "gateway_messages::half_a_message_is_not_waited_for_for_ever_and_a_silent_stream_is",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "half_closed_unanswered",
         twin: "etcd answers who half-closed",
         does: "A client that has closed its side of an HTTP/1 connection gets no answer to what is done for it.",
