@@ -1,5 +1,7 @@
 //! The JSON values in a request's body, one after the other, as they come in. What it will never know: what they mean.
 
+use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -77,7 +79,7 @@ impl Values {
             }
             match ready!(self.body.poll_data(context)) {
                 None => self.has_ended = true,
-                Some(Err(error)) => return Poll::Ready(Err(Status::cancelled(error.to_string()))),
+                Some(Err(error)) => return Poll::Ready(Err(unreadable(&error))),
                 Some(Ok(data)) => self.kept.take_in(&data, self.body.length())?,
             }
         }
@@ -142,6 +144,15 @@ impl Kept {
         }
         self.cut.push(data);
         Ok(())
+    }
+}
+
+/// A body that is no body (the length of a chunk is no number, say), or whose client is gone.
+fn unreadable(error: &hyper::Error) -> Status {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause.filter(|cause| cause.kind() == io::ErrorKind::InvalidInput) {
+        Some(cause) => Status::invalid_argument(cause.to_string()),
+        None => Status::cancelled(error.to_string()),
     }
 }
 

@@ -8,6 +8,7 @@ mod health;
 mod json;
 mod metadata;
 mod metrics;
+mod path;
 mod rest;
 mod routes;
 
@@ -19,6 +20,7 @@ use tonic::body::Body;
 
 use crate::gateway::{ETCD_VERSION, Gateway};
 use crate::half_closed::Owed;
+use path::{cleaned, decoded};
 use rest::Rest;
 
 /// Answers a request.
@@ -30,7 +32,10 @@ pub(crate) async fn answer(gateway: Arc<Gateway>, owed: Owed, request: Request<I
     last.tell(response)
 }
 
-async fn dispatch(gateway: Arc<Gateway>, request: Request<Rest>) -> Response<Body> {
+async fn dispatch(gateway: Arc<Gateway>, mut request: Request<Rest>) -> Response<Body> {
+    if let Some(uri) = decoded(request.uri()) {
+        *request.uri_mut() = uri;
+    }
     // A browser asks whether it may ask.
     if request.method() == Method::OPTIONS {
         return answer::empty(StatusCode::OK);
@@ -96,39 +101,5 @@ fn allow_all_origins(headers: &mut HeaderMap) {
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
-    }
-}
-
-/// A path without empty and dotted parts, if it has any: Go's server sends clients there.
-fn cleaned(path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => _ = parts.pop(),
-            part => parts.push(part),
-        }
-    }
-    let mut clean = format!("/{}", parts.join("/"));
-    if path.ends_with('/') && clean.len() > 1 {
-        clean.push('/');
-    }
-    (clean != path).then_some(clean)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_cleaned_as_go_cleans_them() {
-        for (path, clean) in [("/", None), ("/v3/kv/range", None), ("/v3/kv/range/", None)] {
-            assert_eq!(cleaned(path), clean, "{path}");
-        }
-        for (path, clean) in
-            [("/v3//kv", "/v3/kv"), ("/a/../b", "/b"), ("/..", "/"), ("//", "/"), ("/a//", "/a/")]
-        {
-            assert_eq!(cleaned(path).as_deref(), Some(clean), "{path}");
-        }
     }
 }

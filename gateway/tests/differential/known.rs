@@ -16,7 +16,7 @@ use crate::common::{KvClient, get, put, soon};
 use crate::{common, etcd};
 
 /// Each with where it is left out or shown.
-const ROWS: [(&str, &str); 18] = [
+const ROWS: [(&str, &str); 21] = [
     ("quota in a status", "masks.rs"),
     ("corruption alarm", "requests.rs: alarm()"),
     ("alarms of members", "requests.rs: alarm()"),
@@ -34,6 +34,9 @@ const ROWS: [(&str, &str); 18] = [
     ("hash of everything", "tests/web/golden.rs"),
     ("downgrades", "tests/odd"),
     ("snapshots that nobody reads", "tests/snapshot/stalled.rs"),
+    ("nested transactions", "tests/kv.rs"),
+    ("half a message", "tests/messages.rs"),
+    ("revision of a hash", "nothing here asks for hashes"),
     ("parcels of events", "follow.rs: Said"),
 ];
 
