@@ -18,6 +18,7 @@ use crate::errors::{CLIENT_VERSION, NO_LEADER, TOO_MANY, inbound};
 use crate::gateway::{Gateway, Permit};
 use crate::half_closed::Owed;
 use crate::leash::requires_leader;
+use crate::leaving::Leaving;
 use crate::metrics::Under;
 use crate::pb::etcdserverpb::{
     auth_server::{self, AuthServer},
@@ -115,27 +116,28 @@ impl hyper::service::Service<Request<Incoming>> for Door {
 
     fn call(&self, request: Request<Incoming>) -> Passage {
         let (here, owed) = (self.gateway.clone(), self.owed.clone());
+        let gateway = here.clone();
+        let plain = |serving| Passage { gateway, serving, permit: None, path: None, under: None };
         if request.version() < Version::HTTP_2 {
             // At once: the end of what can be read may be seen before the request is looked at.
             owed.begin();
         }
         if self.is_for_metrics && !planted!("metrics_port_serves_all") {
-            let answer = async move { Ok(web::answer_metrics(here, owed, request).await) };
-            return Passage { serving: Box::pin(answer), permit: None, path: None, under: None };
+            return plain(Box::pin(async move { Ok(web::answer_metrics(here, owed, request).await) }));
         }
         if !is_grpc(&request) {
-            let answer = async move { Ok(web::answer(here, owed, request).await) };
-            return Passage { serving: Box::pin(answer), permit: None, path: None, under: None };
+            return plain(Box::pin(async move { Ok(web::answer(here, owed, request).await) }));
         }
         let path = request.uri().path_and_query().cloned();
         let under = Under::begin(&here, request.uri().path().trim_start_matches('/'));
-        match here.let_in(request.headers()) {
+        let (serving, permit) = match here.let_in(request.headers()) {
             Ok(permit) => {
                 let is_one = under.as_ref().is_none_or(Under::asks_once);
-                Passage { serving: self.serve(request, is_one), permit: Some(permit), path, under }
+                (self.serve(request, is_one), Some(permit))
             }
-            Err(status) => Passage { serving: refuse(status), permit: None, path, under },
-        }
+            Err(status) => (refuse(status), None),
+        };
+        Passage { gateway: here, serving, permit, path, under }
     }
 }
 
@@ -143,6 +145,7 @@ type Serving = BoxFuture<Response<Body>, Infallible>;
 
 /// A request on its way to an answer.
 pub(crate) struct Passage {
+    gateway: Arc<Gateway>,
     serving: Serving,
     permit: Option<Permit>,
     /// Of a gRPC request.
@@ -165,7 +168,8 @@ impl Future for Passage {
             let code = answer.headers().get(Status::GRPC_STATUS);
             under.end(code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes())));
         }
-        Poll::Ready(answer)
+        let leaving = |body| Leaving::of(body, self.gateway.clone());
+        Poll::Ready(answer.map(|answer| answer.map(leaving)))
     }
 }
 

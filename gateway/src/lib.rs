@@ -25,6 +25,7 @@ mod held;
 mod kv;
 mod lease;
 mod leash;
+mod leaving;
 mod lock;
 mod maintenance;
 mod metrics;

@@ -58,6 +58,10 @@ pub struct Connections {
     /// How many bytes of requests may wait for the rest, over all connections together, as JSON and as half messages over
     /// gRPC; who brings more is refused with etcd's "too many requests". Default: 256 MiB.
     pub body_bytes: usize,
+    /// How many bytes of answers may wait for clients to take them, over all connections together. While there are more,
+    /// ranges, transactions, and over gRPC watch streams and snapshots, are refused with etcd's "too many requests"; what was begun goes
+    /// on, and so do other writes and leases. Default: 1 GiB.
+    pub answer_bytes: usize,
     /// How long a client may take for the first bytes of a connection, for the headers of an HTTP/1 request, for the body
     /// of a request that is no stream, and for the rest of a message on one over gRPC. An HTTP/1 connection may be idle for as long, too, and what comes
     /// of a body behind its answer (to be passed over, 64 MiB at most) may take as long. Default: 30 s.
@@ -102,6 +106,7 @@ impl Default for Connections {
             streams: u32::MAX,
             watches: 1_000_000,
             body_bytes: 256 << 20,
+            answer_bytes: 1 << 30,
             header_timeout: Duration::from_secs(30),
             snapshot_timeout: Duration::from_secs(300),
             stream_window: 512 << 10,

@@ -1221,6 +1221,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "untaken_answers_uncounted",
+        twin: "Connections::answer_bytes",
+        does: "What answers hold that their clients do not take has no limit.",
+        file: "gateway/src/leaving.rs",
+        expected: Expected::Test {
+            target: "gateway_messages::answers_that_nobody_takes_are_bounded_and_others_write_meanwhile",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "half_closed_unanswered",
         twin: "etcd answers who half-closed",
         does: "A client that has closed its side of an HTTP/1 connection gets no answer to what is done for it.",

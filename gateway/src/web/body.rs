@@ -149,8 +149,9 @@ impl Kept {
 
 /// A body that is no body (the length of a chunk is no number, say), or whose client is gone.
 fn unreadable(error: &hyper::Error) -> Status {
+    let is_wrong = |kind| matches!(kind, io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    match cause.filter(|cause| cause.kind() == io::ErrorKind::InvalidInput) {
+    match cause.filter(|cause| is_wrong(cause.kind())) {
         Some(cause) => Status::invalid_argument(cause.to_string()),
         None => Status::cancelled(error.to_string()),
     }
