@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use kvorum_core::{Client, Error, ErrorKind, Result};
+use kvorum_core::{Client, Error, ErrorKind, Result, planted};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -142,6 +142,8 @@ fn refused(address: &str, error: &io::Error) -> Error {
 /// HTTP as it is spoken on a connection.
 fn protocol(settings: &Connections) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
+    let window =
+        if planted!("small_messages_cut_the_connection") { 4 << 20 } else { settings.connection_window };
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -152,7 +154,7 @@ fn protocol(settings: &Connections) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.streams)
         .initial_stream_window_size(settings.stream_window)
-        .initial_connection_window_size(settings.connection_window)
+        .initial_connection_window_size(window)
         .keep_alive_interval(settings.ping_interval)
         .keep_alive_timeout(settings.ping_timeout);
     builder

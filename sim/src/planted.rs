@@ -1232,6 +1232,28 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "small_messages_cut_the_connection",
+        twin: "Connections::connection_window",
+        does: "Some thousands of small messages that lie on a connection cut it.",
+        file: "gateway/src/serve.rs",
+        expected: Expected::Test {
+            target: "gateway_messages::tens_of_thousands_of_renewals_may_be_asked_for_ahead",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "half_closed_page_unanswered",
+        twin: "etcd answers who half-closed",
+        does: "A page that is asked for with a body is not answered to a client that has closed its side.",
+        file: "gateway/src/web/rest.rs",
+        expected: Expected::Test {
+            target: "gateway_web::half_closed::whoever_has_nothing_more_to_say_gets_an_answer",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "half_closed_unanswered",
         twin: "etcd answers who half-closed",
         does: "A client that has closed its side of an HTTP/1 connection gets no answer to what is done for it.",
