@@ -1,10 +1,13 @@
 //! How messages become bytes on a gRPC stream. tonic's own codec makes room for 8 KiB per message and direction;
-//! most of etcd's messages are far smaller.
+//! most of etcd's messages are far smaller. What it will never know: what they mean.
 
 use std::marker::PhantomData;
 
-use tonic::codec::BufferSettings;
+use tonic::codec::{BufferSettings, DecodeBuf};
+use tonic::{Code, Status};
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
+
+use crate::errors::TOO_DEEP;
 
 /// Room for a usual message; a larger one makes its own.
 const ROOM: usize = 1 << 10;
@@ -29,13 +32,39 @@ where
     type Encode = T;
     type Decode = U;
     type Encoder = ProstEncoder<T>;
-    type Decoder = ProstDecoder<U>;
+    type Decoder = Decoder<U>;
 
     fn encoder(&mut self) -> ProstEncoder<T> {
         ProstCodec::<T, U>::raw_encoder(BufferSettings::new(ROOM, GATHERED))
     }
 
-    fn decoder(&mut self) -> ProstDecoder<U> {
-        ProstCodec::<T, U>::raw_decoder(BufferSettings::new(ROOM, GATHERED))
+    fn decoder(&mut self) -> Decoder<U> {
+        Decoder(ProstCodec::<T, U>::raw_decoder(BufferSettings::new(ROOM, GATHERED)))
+    }
+}
+
+/// Messages of type `U` in.
+pub(crate) struct Decoder<U>(ProstDecoder<U>);
+
+impl<U: prost::Message + Default> tonic::codec::Decoder for Decoder<U> {
+    type Item = U;
+    type Error = Status;
+
+    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
+        self.0.decode(bytes).map_err(in_short)
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        self.0.buffer_settings()
+    }
+}
+
+/// prost names every field on the way to what it cannot read: in a message that is nested too deep, kilobytes of them.
+fn in_short(status: Status) -> Status {
+    match status.code() {
+        Code::Internal if status.message().ends_with("recursion limit reached") => {
+            Status::invalid_argument(TOO_DEEP)
+        }
+        _ => status,
     }
 }

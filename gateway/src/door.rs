@@ -13,10 +13,12 @@ use kvorum_core::planted;
 use tonic::codegen::{BoxFuture, Service};
 use tonic::{Code, Status, body::Body};
 
+use crate::arriving::Arriving;
 use crate::errors::{CLIENT_VERSION, NO_LEADER, TOO_MANY, inbound};
 use crate::gateway::{Gateway, Permit};
 use crate::half_closed::Owed;
 use crate::leash::requires_leader;
+use crate::leaving::Leaving;
 use crate::metrics::Under;
 use crate::pb::etcdserverpb::{
     auth_server::{self, AuthServer},
@@ -69,17 +71,18 @@ impl Door {
         Door { owed, ..self }
     }
 
-    /// Hands a gRPC request to its service.
-    fn serve(&self, request: Request<Incoming>) -> Serving {
+    /// Hands a gRPC request to its service. `is_one`: it is one message, and no stream.
+    fn serve(&self, request: Request<Incoming>, is_one: bool) -> Serving {
         let (here, limit) = (self.gateway.clone(), self.gateway.message_limit());
         let path = request.uri().path();
         let Some((service, _)) = service_and_method(path) else {
             return refuse(Status::unimplemented(format!("malformed method name: {path:?}")));
         };
         macro_rules! to {
-            ($server:ident) => {
+            ($server:ident) => {{
+                let request = request.map(|body| Arriving::new(body, here.clone(), is_one));
                 $server::from_arc(here).max_decoding_message_size(limit).call(request)
-            };
+            }};
         }
         match service {
             kv_server::SERVICE_NAME => to!(KvServer),
@@ -113,24 +116,28 @@ impl hyper::service::Service<Request<Incoming>> for Door {
 
     fn call(&self, request: Request<Incoming>) -> Passage {
         let (here, owed) = (self.gateway.clone(), self.owed.clone());
+        let gateway = here.clone();
+        let plain = |serving| Passage { gateway, serving, permit: None, path: None, under: None };
         if request.version() < Version::HTTP_2 {
             // At once: the end of what can be read may be seen before the request is looked at.
             owed.begin();
         }
         if self.is_for_metrics && !planted!("metrics_port_serves_all") {
-            let answer = async move { Ok(web::answer_metrics(here, owed, request).await) };
-            return Passage { serving: Box::pin(answer), permit: None, path: None, under: None };
+            return plain(Box::pin(async move { Ok(web::answer_metrics(here, owed, request).await) }));
         }
         if !is_grpc(&request) {
-            let answer = async move { Ok(web::answer(here, owed, request).await) };
-            return Passage { serving: Box::pin(answer), permit: None, path: None, under: None };
+            return plain(Box::pin(async move { Ok(web::answer(here, owed, request).await) }));
         }
         let path = request.uri().path_and_query().cloned();
         let under = Under::begin(&here, request.uri().path().trim_start_matches('/'));
-        match here.let_in(request.headers()) {
-            Ok(permit) => Passage { serving: self.serve(request), permit: Some(permit), path, under },
-            Err(status) => Passage { serving: refuse(status), permit: None, path, under },
-        }
+        let (serving, permit) = match here.let_in(request.headers()) {
+            Ok(permit) => {
+                let is_one = under.as_ref().is_none_or(Under::asks_once);
+                (self.serve(request, is_one), Some(permit))
+            }
+            Err(status) => (refuse(status), None),
+        };
+        Passage { gateway: here, serving, permit, path, under }
     }
 }
 
@@ -138,6 +145,7 @@ type Serving = BoxFuture<Response<Body>, Infallible>;
 
 /// A request on its way to an answer.
 pub(crate) struct Passage {
+    gateway: Arc<Gateway>,
     serving: Serving,
     permit: Option<Permit>,
     /// Of a gRPC request.
@@ -160,7 +168,8 @@ impl Future for Passage {
             let code = answer.headers().get(Status::GRPC_STATUS);
             under.end(code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes())));
         }
-        Poll::Ready(answer)
+        let leaving = |body| Leaving::of(body, self.gateway.clone());
+        Poll::Ready(answer.map(|answer| answer.map(leaving)))
     }
 }
 

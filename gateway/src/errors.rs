@@ -26,6 +26,12 @@ pub(crate) const DUPLICATE_WATCH: &str = "mvcc: duplicate watch ID provided on t
 pub(crate) const CLIENT_VERSION: Words =
     words(Code::InvalidArgument, "etcdserver: invalid client api version");
 
+/// What etcd has no words for: it waits for ever.
+pub(crate) const LATE_BODY: Words = words(Code::DeadlineExceeded, "the body took too long to come");
+
+/// Go's words, for what is nested deeper than messages are read, whether as JSON or not.
+pub(crate) const TOO_DEEP: &str = "proto: exceeded maximum recursion depth";
+
 pub(crate) const NOT_LEADER: Words = words(Code::FailedPrecondition, "etcdserver: not leader");
 pub(crate) const BAD_TRANSFEREE: Words = words(Code::FailedPrecondition, "etcdserver: bad leader transferee");
 /// As Unknown: etcd has no code for it.

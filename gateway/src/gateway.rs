@@ -33,8 +33,10 @@ pub(crate) struct Gateway {
     pub(crate) stopping: CancellationToken,
     pub(crate) metrics: Metrics,
     requests: AtomicUsize,
-    /// Bytes of JSON that wait for the rest of their bodies.
+    /// Bytes of requests that wait for the rest.
     pub(crate) held: AtomicUsize,
+    /// Bytes of answers that their clients have not taken yet.
+    pub(crate) untaken: AtomicUsize,
 }
 
 /// A request that is under way, as long as it lives.
@@ -44,9 +46,9 @@ pub(crate) struct Permit(Arc<Gateway>);
 impl Gateway {
     pub(crate) fn new(client: Client, options: Options) -> Arc<Gateway> {
         let (leader, stopping) = (Leader::default(), CancellationToken::new());
-        let (requests, held) = Default::default();
+        let (requests, held, untaken) = Default::default();
         let metrics = Metrics::new(options.extensive_metrics);
-        Arc::new(Gateway { client, options, leader, stopping, metrics, requests, held })
+        Arc::new(Gateway { client, options, leader, stopping, metrics, requests, held, untaken })
     }
 
     /// Counts a request as under way, unless there are too many.

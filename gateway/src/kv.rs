@@ -13,7 +13,10 @@ impl Kv for Gateway {
     type RangeStreamStream = BoxStream<pb::RangeStreamResponse>;
 
     async fn range(&self, request: Request<pb::RangeRequest>) -> Result<Response<pb::RangeResponse>, Status> {
+        self.check_untaken()?;
         let answer = self.client.range(request.into_inner().into()).await;
+        // Of many that were asked at once, each comes here before the next is written.
+        self.check_untaken()?;
         answer.map(|read| Response::new(read.into())).map_err(status)
     }
 
@@ -21,6 +24,7 @@ impl Kv for Gateway {
         &self,
         request: Request<pb::RangeRequest>,
     ) -> Result<Response<Self::RangeStreamStream>, Status> {
+        self.check_untaken()?;
         let pieces = pieces::of(self.client.clone(), request.into_inner()).await?;
         Ok(Response::new(Box::pin(pieces)))
     }
@@ -39,6 +43,8 @@ impl Kv for Gateway {
     }
 
     async fn txn(&self, request: Request<pb::TxnRequest>) -> Result<Response<pb::TxnResponse>, Status> {
+        // Not behind it: it may have been done.
+        self.check_untaken()?;
         let answer = self.client.txn(request.into_inner().into()).await;
         answer.map(|done| Response::new(done.into())).map_err(status)
     }

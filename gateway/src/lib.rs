@@ -4,9 +4,11 @@
 //! down to codes and words. What it will never know: logs, disks, peers, raft.
 #![forbid(unsafe_code)]
 
+mod arriving;
 mod auth;
 pub mod backup;
 mod bolt;
+mod clock;
 mod cluster;
 mod codec;
 mod convert;
@@ -19,9 +21,11 @@ mod gather;
 mod half_closed;
 mod hash;
 mod health;
+mod held;
 mod kv;
 mod lease;
 mod leash;
+mod leaving;
 mod lock;
 mod maintenance;
 mod metrics;

@@ -50,6 +50,7 @@ impl Maintenance for Gateway {
         &self,
         _: Request<pb::SnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
+        self.check_untaken()?;
         self.snapshot_file().await.map(Response::new)
     }
 

@@ -55,20 +55,28 @@ pub struct Connections {
     pub streams: u32,
     /// How many watches one stream may have; further ones are refused. Default: 1,000,000.
     pub watches: usize,
-    /// How many bytes of JSON may wait for the rest of their bodies, over all connections together; who brings more is
-    /// refused with etcd's "too many requests". Default: 256 MiB.
+    /// How many bytes of requests may wait for the rest, over all connections together, as JSON and as half messages over
+    /// gRPC; who brings more is refused with etcd's "too many requests". Default: 256 MiB.
     pub body_bytes: usize,
-    /// How long a client may take for the first bytes of a connection, for the headers of an HTTP/1 request, and for
-    /// the body of a request in JSON that is no stream. An HTTP/1 connection may be idle for as long, too, and what comes
+    /// How many bytes of answers may wait for clients to take them, over all connections together. While there are more,
+    /// ranges, transactions, and over gRPC watch streams and snapshots, are refused with etcd's "too many requests"; what was begun goes
+    /// on, and so do other writes and leases. Default: 1 GiB.
+    pub answer_bytes: usize,
+    /// How long a client may take for the first bytes of a connection, for the headers of an HTTP/1 request, for the body
+    /// of a request that is no stream, and for the rest of a message on one over gRPC. An HTTP/1 connection may be idle for as long, too, and what comes
     /// of a body behind its answer (to be passed over, 64 MiB at most) may take as long. Default: 30 s.
     pub header_timeout: Duration,
     /// For how long a client that saves a snapshot may take nothing of it: as long as one is open, what compactions free
     /// stays in memory. A client that writes to a disk which stands still for minutes is well; one that is forgotten in a
     /// debugger is not. Default: 5 min.
     pub snapshot_timeout: Duration,
-    /// Bytes that one stream may send ahead of what was read. Default: 1 MiB.
+    /// Bytes that one stream may send ahead of what was read. Default: 512 KiB.
     pub stream_window: u32,
-    /// Bytes that one connection may send ahead of what was read, over all its streams. Default: 4 MiB.
+    /// Bytes that one connection may send ahead of what was read, over all its streams. It also bounds how many small
+    /// messages may lie there: each that is sent by itself counts as 256 bytes less its own length, and when that comes to
+    /// half of this, the connection is cut (`too_many_data_frames`), with everything on it. At 80 times `stream_window`,
+    /// no single stream of messages of 7 bytes and more, each sent by itself, can come to that: there are no shorter ones
+    /// that ask for something. A connection may then hold about twice as much memory as this. Default: 40 MiB.
     pub connection_window: u32,
     /// How long an HTTP/2 connection may be silent before it is pinged. Default: 2 h.
     pub ping_interval: Duration,
@@ -98,10 +106,11 @@ impl Default for Connections {
             streams: u32::MAX,
             watches: 1_000_000,
             body_bytes: 256 << 20,
+            answer_bytes: 1 << 30,
             header_timeout: Duration::from_secs(30),
             snapshot_timeout: Duration::from_secs(300),
-            stream_window: 1 << 20,
-            connection_window: 4 << 20,
+            stream_window: 512 << 10,
+            connection_window: 40 << 20,
             ping_interval: Duration::from_secs(2 * 60 * 60),
             ping_timeout: Duration::from_secs(20),
         }

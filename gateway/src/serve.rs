@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use kvorum_core::{Client, Error, ErrorKind, Result};
+use kvorum_core::{Client, Error, ErrorKind, Result, planted};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::clock::after;
 use crate::door::Door;
 use crate::first_bytes::FirstBytes;
 use crate::gateway::Gateway;
@@ -142,12 +143,19 @@ impl Server {
     }
 
     /// Stops: takes no more connections and requests, ends watches and other streams, and waits for what is under way,
-    /// but not longer than `limit`. Then it cuts.
-    pub async fn stop(mut self, limit: Duration) {
+    /// but not longer than `limit`. Then it cuts. It begins when this is called, and the limit holds also when every
+    /// worker of the runtime is busy, if whoever awaits this is none of them (but `Runtime::block_on`, say).
+    pub fn stop(mut self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         self.gateway.stopping.cancel();
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
-        // What is cut then is cut by dropping its task.
-        let _ = tokio::time::timeout(limit, ended).await;
+        let over = after(limit);
+        async move {
+            let ended = async { while self.tasks.join_next().await.is_some() {} };
+            // What is cut then is cut by dropping its task.
+            tokio::select! {
+                () = ended => {}
+                () = over => {}
+            }
+        }
     }
 }
 
@@ -158,6 +166,8 @@ fn refused(address: &str, error: &io::Error) -> Error {
 /// HTTP as it is spoken on a connection.
 fn protocol(settings: &Connections) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
+    let window =
+        if planted!("small_messages_cut_the_connection") { 4 << 20 } else { settings.connection_window };
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -168,7 +178,7 @@ fn protocol(settings: &Connections) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.streams)
         .initial_stream_window_size(settings.stream_window)
-        .initial_connection_window_size(settings.connection_window)
+        .initial_connection_window_size(window)
         .keep_alive_interval(settings.ping_interval)
         .keep_alive_timeout(settings.ping_timeout);
     builder

@@ -166,3 +166,21 @@ async fn what_cannot_come_in_pieces_is_refused_as_in_etcd() {
     assert_eq!(refused(unknown).await, "InvalidArgument: etcdserver: invalid sort option");
     assert_eq!(refused(get("")).await, "InvalidArgument: etcdserver: key is not provided");
 }
+
+#[tokio::test]
+async fn what_is_nested_too_deep_is_refused_in_short() {
+    let gate = one().await;
+    for (depth, said) in [
+        (17, "etcdserver: too many operations in txn request"),
+        (49, "etcdserver: too many operations in txn request"),
+        (60, "proto: exceeded maximum recursion depth"),
+    ] {
+        let mut txn = pb::TxnRequest::default();
+        for _ in 0..depth {
+            let nested = pb::RequestOp { request: Some(pb::request_op::Request::RequestTxn(txn)) };
+            txn = pb::TxnRequest { success: vec![nested], ..Default::default() };
+        }
+        let status = gate.kv().txn(txn).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (tonic::Code::InvalidArgument, said), "{depth}");
+    }
+}

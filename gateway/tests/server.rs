@@ -187,6 +187,23 @@ async fn stopping_waits_for_requests_but_not_longer_than_said() {
     assert!(soon("the cut", waits).await.unwrap().is_err());
 }
 
+/// As when each worker is inside a long read: nobody but the one who waits gets anything done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn stopping_takes_no_longer_than_said_when_the_runtime_stands_still() {
+    let gate = one().await;
+    let ((begin, began), (end, ended)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+    let busy = tokio::spawn(async move {
+        begin.send(()).unwrap();
+        let _ = ended.recv_timeout(Duration::from_secs(10));
+    });
+    began.recv().unwrap();
+    let started = Instant::now();
+    gate.server.stop(Duration::from_millis(300)).await;
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    drop(end);
+    busy.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_stopped_server_takes_no_connections_and_its_node_goes_on() {
     let gate = one().await;

@@ -1248,6 +1248,72 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "stop_by_the_runtimes_clock",
+        twin: "Server::stop: not longer than the limit",
+        does: "A server that is to stop looks at a clock that stands still while every worker is inside a long read.",
+        file: "gateway/src/clock.rs",
+        expected: Expected::Test {
+            target: "gateway_server::stopping_takes_no_longer_than_said_when_the_runtime_stands_still",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "grpc_messages_uncounted",
+        twin: "Connections::body_bytes",
+        does: "What all half messages over gRPC hold together has no limit.",
+        file: "gateway/src/arriving.rs",
+        expected: Expected::Test {
+            target: "gateway_messages::half_messages_of_many_take_no_more_than_their_room",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "grpc_message_without_clock",
+        twin: "Connections::header_timeout",
+        does: "A message over gRPC may take for ever to come.",
+        file: "gateway/src/arriving.rs",
+        expected: Expected::Test {
+            target: "gateway_messages::half_a_message_is_not_waited_for_for_ever_and_a_silent_stream_is",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "untaken_answers_uncounted",
+        twin: "Connections::answer_bytes",
+        does: "What answers hold that their clients do not take has no limit.",
+        file: "gateway/src/leaving.rs",
+        expected: Expected::Test {
+            target: "gateway_messages::answers_that_nobody_takes_are_bounded_and_others_write_meanwhile",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "small_messages_cut_the_connection",
+        twin: "Connections::connection_window",
+        does: "Some thousands of small messages that lie on a connection cut it.",
+        file: "gateway/src/serve.rs",
+        expected: Expected::Test {
+            target: "gateway_messages::tens_of_thousands_of_renewals_may_be_asked_for_ahead",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "half_closed_page_unanswered",
+        twin: "etcd answers who half-closed",
+        does: "A page that is asked for with a body is not answered to a client that has closed its side.",
+        file: "gateway/src/web/rest.rs",
+        expected: Expected::Test {
+            target: "gateway_web::half_closed::whoever_has_nothing_more_to_say_gets_an_answer",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "half_closed_unanswered",
         twin: "etcd answers who half-closed",
         does: "A client that has closed its side of an HTTP/1 connection gets no answer to what is done for it.",

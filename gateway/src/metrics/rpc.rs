@@ -136,6 +136,11 @@ impl Under {
         Some(Under { gateway: gateway.clone(), at, began, is_over: false })
     }
 
+    /// Its client asks with one message, and no stream of them.
+    pub(crate) fn asks_once(&self) -> bool {
+        RPCS.get(self.at).is_none_or(|rpc| matches!(rpc.kind, "unary" | "server_stream"))
+    }
+
     /// It was answered with this code; or, if it is a stream that nothing was wrong with, it has begun to answer.
     pub(crate) fn end(mut self, code: Code) {
         let is_stream = RPCS.get(self.at).is_some_and(|rpc| rpc.kind != "unary");

@@ -2,7 +2,8 @@
 //!
 //! A stream is pulled by whoever sends its answers to the client, and pulls the core's watches in turn: it has no task,
 //! no queue, and nothing in store but the answers to what was just asked. So a stream that nobody reads costs its
-//! watches' cursors, and what its connection's window holds.
+//! watches' cursors, what its connection's window holds, and the one answer that comes next, which may be large; over all
+//! streams, those are counted with other answers that nobody takes (`leaving.rs`).
 //!
 //! What it will never know: how changes are found, and whether its answers become gRPC or JSON.
 
@@ -63,6 +64,7 @@ impl Watch for Gateway {
         &self,
         request: Request<Streaming<pb::WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
+        self.check_untaken()?;
         let leader = requires_leader(request.metadata().as_ref());
         Ok(Response::new(Box::pin(self.watches(request.into_inner(), leader))))
     }

@@ -12,6 +12,7 @@ use tonic::{Extensions, Request, Status};
 
 use super::body::{Values, too_large};
 use super::json;
+use crate::errors::LATE_BODY;
 use crate::gateway::{Gateway, Permit};
 use crate::leash::requires_leader;
 
@@ -37,7 +38,7 @@ impl Ask {
             }
             first.transpose()
         };
-        let late = |_| Status::deadline_exceeded("the body took too long to come");
+        let late = |_| Status::from(LATE_BODY);
         let json = tokio::time::timeout(patience, whole).await.map_err(late)??;
         let message = json.map(|json| read(&json, &self.gateway)).transpose()?.unwrap_or_default();
         let metadata = MetadataMap::from_headers(std::mem::take(&mut self.metadata));

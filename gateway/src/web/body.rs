@@ -1,8 +1,9 @@
 //! The JSON values in a request's body, one after the other, as they come in. What it will never know: what they mean.
 
+use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -12,8 +13,8 @@ use tonic::Status;
 
 use super::json::Cut;
 use super::rest::Rest;
-use crate::errors::TOO_MANY;
 use crate::gateway::Gateway;
+use crate::held::Held;
 
 /// How much larger than the message that stands in it a body may be: base64 takes four bytes for three.
 const JSON_PER_BYTE: usize = 2;
@@ -24,7 +25,7 @@ const IN_A_ROW: usize = 64;
 /// The values of one body.
 pub(crate) struct Values {
     body: Rest,
-    held: Held,
+    kept: Kept,
     /// There is nothing behind what is held; or it is of no use.
     has_ended: bool,
     in_a_row: InARow,
@@ -34,22 +35,22 @@ pub(crate) struct Values {
 #[derive(Default)]
 struct InARow(usize);
 
-/// Bytes that have come in and wait for the rest, counted over all bodies.
-struct Held {
+/// What has come in and waits for the rest.
+struct Kept {
     gateway: Arc<Gateway>,
     cut: Cut,
-    counted: usize,
+    held: Held,
 }
 
 impl Values {
     pub(crate) fn new(gateway: Arc<Gateway>, body: Rest) -> Values {
-        let held = Held { gateway, cut: Cut::default(), counted: 0 };
-        Values { body, held, has_ended: false, in_a_row: InARow::default() }
+        let kept = Kept { held: Held::new(gateway.clone()), gateway, cut: Cut::default() };
+        Values { body, kept, has_ended: false, in_a_row: InARow::default() }
     }
 
     /// Refuses a body that says itself that it is longer than one value may be, before any of it is read.
     pub(crate) fn refuse_early(&self) -> Result<(), Status> {
-        self.held.check(0, self.body.length())
+        self.kept.check(0, self.body.length())
     }
 
     /// See [`Rest::owe_nothing`].
@@ -59,7 +60,7 @@ impl Values {
 
     /// Reads what is behind the last value and forgets it: then the connection can take the next request.
     pub(crate) async fn drain(&mut self) {
-        let mut left = self.held.limit();
+        let mut left = self.kept.limit();
         while !self.has_ended && left > 0 {
             let next = std::future::poll_fn(|context| self.body.poll_data(context)).await;
             let size = next.and_then(Result::ok).map(|data| data.len());
@@ -70,16 +71,16 @@ impl Values {
 
     fn poll_value(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>> {
         loop {
-            if let Some(value) = self.held.cut.next().map_err(Status::invalid_argument)? {
+            if let Some(value) = self.kept.cut.next().map_err(Status::invalid_argument)? {
                 return Poll::Ready(Ok(Some(value)));
             }
             if self.has_ended {
-                return Poll::Ready(self.held.cut.end().map_err(Status::invalid_argument));
+                return Poll::Ready(self.kept.cut.end().map_err(Status::invalid_argument));
             }
             match ready!(self.body.poll_data(context)) {
                 None => self.has_ended = true,
-                Some(Err(error)) => return Poll::Ready(Err(Status::cancelled(error.to_string()))),
-                Some(Ok(data)) => self.held.take_in(&data, self.body.length())?,
+                Some(Err(error)) => return Poll::Ready(Err(unreadable(&error))),
+                Some(Ok(data)) => self.kept.take_in(&data, self.body.length())?,
             }
         }
     }
@@ -94,7 +95,7 @@ impl Stream for Values {
         let next = ready!(values.poll_value(context)).transpose();
         if !matches!(next, Some(Ok(_))) {
             values.has_ended = true;
-            values.held.cut = Cut::default();
+            values.kept.cut = Cut::default();
         }
         Poll::Ready(next)
     }
@@ -112,7 +113,7 @@ impl InARow {
     }
 }
 
-impl Held {
+impl Kept {
     /// How long a value may be, as JSON.
     fn limit(&self) -> usize {
         self.gateway.message_limit().saturating_mul(JSON_PER_BYTE)
@@ -137,21 +138,22 @@ impl Held {
             self.check(size, behind)?;
         }
         // What is decoded from it is counted with it until the next comes in.
-        let more = kept.saturating_sub(self.counted);
-        let others = self.gateway.held.fetch_add(more, Ordering::Relaxed);
-        self.counted += more;
-        let room = self.gateway.options.connections.body_bytes;
-        if others.saturating_add(more) > room && !planted!("json_bodies_uncounted") {
-            return Err(TOO_MANY.into());
+        let room = self.held.grow_to(kept);
+        if !planted!("json_bodies_uncounted") {
+            room?;
         }
         self.cut.push(data);
         Ok(())
     }
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.gateway.held.fetch_sub(self.counted, Ordering::Relaxed);
+/// A body that is no body (the length of a chunk is no number, say), or whose client is gone.
+fn unreadable(error: &hyper::Error) -> Status {
+    let is_wrong = |kind| matches!(kind, io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause.filter(|cause| is_wrong(cause.kind())) {
+        Some(cause) => Status::invalid_argument(cause.to_string()),
+        None => Status::cancelled(error.to_string()),
     }
 }
 

@@ -18,27 +18,29 @@ pub(crate) fn of(headers: &HeaderMap) -> HeaderMap {
     metadata
 }
 
-/// How long the client waits, if it says so.
+/// How long the client waits, if it says so; 0 is for ever, and less has passed already, as in etcd.
 pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
     let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
     let said = String::from_utf8_lossy(value.as_bytes());
     let wrong = || Status::invalid_argument(format!("invalid grpc-timeout: {said}"));
-    duration(&said).map(Some).ok_or_else(wrong)
+    let nanos = nanos(&said).ok_or_else(wrong)?;
+    Ok((nanos != 0).then(|| Duration::from_nanos(nanos.try_into().unwrap_or(0))))
 }
 
-/// A number and a letter.
-fn duration(said: &str) -> Option<Duration> {
+/// A number and a letter, as nanoseconds. What is too much for those goes round, as it does in Go.
+fn nanos(said: &str) -> Option<i64> {
     let unit = said.chars().last().filter(char::is_ascii)?;
-    let number = said[..said.len() - 1].parse().ok()?;
-    match unit {
-        'H' => Some(Duration::from_secs(u64::checked_mul(number, 3600)?)),
-        'M' => Some(Duration::from_secs(u64::checked_mul(number, 60)?)),
-        'S' => Some(Duration::from_secs(number)),
-        'm' => Some(Duration::from_millis(number)),
-        'u' => Some(Duration::from_micros(number)),
-        'n' => Some(Duration::from_nanos(number)),
-        _ => None,
-    }
+    let number: i64 = said[..said.len() - 1].parse().ok()?;
+    let times = match unit {
+        'H' => 3_600_000_000_000,
+        'M' => 60_000_000_000,
+        'S' => 1_000_000_000,
+        'm' => 1_000_000,
+        'u' => 1000,
+        'n' => 1,
+        _ => return None,
+    };
+    Some(number.wrapping_mul(times))
 }
 
 #[cfg(test)]
@@ -47,10 +49,23 @@ mod tests {
 
     #[test]
     fn timeouts_have_a_number_and_a_unit() {
-        assert_eq!(duration("3H"), Some(Duration::from_secs(10_800)));
-        assert_eq!(duration("7m"), Some(Duration::from_millis(7)));
-        for wrong in ["", "S", "5", "-1S", "1x", "1é", "99999999999999999999S", "18446744073709551615H"] {
-            assert_eq!(duration(wrong), None, "{wrong}");
+        assert_eq!(nanos("3H"), Some(10_800_000_000_000));
+        assert_eq!(nanos("7m"), Some(7_000_000));
+        for wrong in ["", "S", "5", "1x", "1é", "99999999999999999999S"] {
+            assert_eq!(nanos(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_for_ever_and_less_or_far_too_much_is_over() {
+        for (said, expected) in [
+            ("0S", None),
+            ("-1S", Some(Duration::ZERO)),
+            ("99999999H", Some(Duration::ZERO)),
+            ("5S", Some(Duration::from_secs(5))),
+        ] {
+            let headers = HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), said.parse().unwrap())]);
+            assert_eq!(timeout(&headers).unwrap(), expected, "{said}");
         }
     }
 }

@@ -8,17 +8,19 @@ mod health;
 mod json;
 mod metadata;
 mod metrics;
+mod path;
 mod rest;
 mod routes;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tonic::body::Body;
 
 use crate::gateway::{ETCD_VERSION, Gateway};
 use crate::half_closed::Owed;
+use path::{cleaned, decoded};
 use rest::Rest;
 
 /// Answers a request.
@@ -30,7 +32,10 @@ pub(crate) async fn answer(gateway: Arc<Gateway>, owed: Owed, request: Request<I
     last.tell(response)
 }
 
-async fn dispatch(gateway: Arc<Gateway>, request: Request<Rest>) -> Response<Body> {
+async fn dispatch(gateway: Arc<Gateway>, mut request: Request<Rest>) -> Response<Body> {
+    if let Some(uri) = decoded(request.uri()) {
+        *request.uri_mut() = uri;
+    }
     // A browser asks whether it may ask.
     if request.method() == Method::OPTIONS {
         return answer::empty(StatusCode::OK);
@@ -46,13 +51,14 @@ async fn dispatch(gateway: Arc<Gateway>, request: Request<Rest>) -> Response<Bod
     }
     match path.strip_prefix("/v3/") {
         Some(rpc) => routes::serve(gateway, rpc, request).await,
-        None => page(&gateway, request.method(), request.uri()).await,
+        None => page(&gateway, &request).await,
     }
 }
 
 /// What is not etcd's JSON API.
-async fn page(gateway: &Gateway, method: &Method, uri: &Uri) -> Response<Body> {
-    let is_get = method == Method::GET;
+async fn page(gateway: &Gateway, request: &Request<Rest>) -> Response<Body> {
+    request.body().want_nothing();
+    let (is_get, uri) = (request.method() == Method::GET, request.uri());
     match uri.path() {
         "/metrics" => metrics::serve(gateway),
         "/version" | "/health" if !is_get => answer::only_get(),
@@ -74,7 +80,7 @@ pub(crate) async fn answer_metrics(
     let (request, last) = Rest::of(gateway.clone(), owed.clone(), request);
     let response = match request.uri().path() {
         "/version" => answer::no_page(),
-        _ => page(&gateway, request.method(), request.uri()).await,
+        _ => page(&gateway, &request).await,
     };
     drop(request);
     owed.answered();
@@ -95,39 +101,5 @@ fn allow_all_origins(headers: &mut HeaderMap) {
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
-    }
-}
-
-/// A path without empty and dotted parts, if it has any: Go's server sends clients there.
-fn cleaned(path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => _ = parts.pop(),
-            part => parts.push(part),
-        }
-    }
-    let mut clean = format!("/{}", parts.join("/"));
-    if path.ends_with('/') && clean.len() > 1 {
-        clean.push('/');
-    }
-    (clean != path).then_some(clean)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_cleaned_as_go_cleans_them() {
-        for (path, clean) in [("/", None), ("/v3/kv/range", None), ("/v3/kv/range/", None)] {
-            assert_eq!(cleaned(path), clean, "{path}");
-        }
-        for (path, clean) in
-            [("/v3//kv", "/v3/kv"), ("/a/../b", "/b"), ("/..", "/"), ("//", "/"), ("/a//", "/a/")]
-        {
-            assert_eq!(cleaned(path).as_deref(), Some(clean), "{path}");
-        }
     }
 }

@@ -89,6 +89,13 @@ impl Rest {
         next
     }
 
+    /// What is asked is known without it: its client is answered wherever it ends.
+    pub(crate) fn want_nothing(&self) {
+        if !planted!("half_closed_page_unanswered") {
+            self.owed.is_whole();
+        }
+    }
+
     /// What is asked may take for ever: it ends when its client has nothing more to say.
     pub(crate) fn owe_nothing(&self) {
         self.owed.forget();

@@ -17,7 +17,7 @@ use crate::common::{KvClient, get, put, soon};
 use crate::{common, etcd};
 
 /// Each with where it is left out or shown.
-const ROWS: [(&str, &str); 21] = [
+const ROWS: [(&str, &str); 25] = [
     ("quota in a status", "masks.rs"),
     ("size in a status", "masks.rs"),
     ("over the quota from the start", "tests/kvorumd/serving.rs"),
@@ -38,6 +38,10 @@ const ROWS: [(&str, &str); 21] = [
     ("hash of everything", "tests/web/golden.rs"),
     ("downgrades", "tests/odd"),
     ("snapshots that nobody reads", "tests/snapshot/stalled.rs"),
+    ("nested transactions", "tests/kv.rs"),
+    ("half a message", "tests/messages.rs"),
+    ("answers that nobody takes", "tests/messages.rs"),
+    ("revision of a hash", "nothing here asks for hashes"),
     ("parcels of events", "follow.rs: Said"),
 ];
 

@@ -39,6 +39,9 @@ async fn whoever_has_nothing_more_to_say_gets_an_answer() {
         (chunked.into(), 1),
         (request("POST /v3/kv/range", "{\"key\":\"YQ==\"}"), 1),
         (request("GET /health", ""), 1),
+        (request("GET /health", "hello"), 1),
+        (request("GET /health", "hello").replace(": 5", ": 50"), 1),
+        (request("GET /readyz", "hello").repeat(2), 2),
         ("GET /version HTTP/1.1\r\n\r\n".into(), 1),
     ] {
         let mut stream = TcpStream::connect(address).await.unwrap();

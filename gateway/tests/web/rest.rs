@@ -151,6 +151,17 @@ async fn whoever_sent_little_may_go_on() {
 }
 
 #[tokio::test]
+async fn a_chunk_whose_length_is_no_number_is_the_clients_mistake() {
+    let gate = one().await;
+    let head = "POST /v3/kv/put HTTP/1.1\r\ntransfer-encoding: chunked";
+    for length in ["zz", "ffffffffffffffffff"] {
+        let body = format!("{length}\r\n{{\"key\":\"YQ==\"}}\r\n0\r\n\r\n");
+        let answer = write_then_read(gate.server.local_addresses()[0], head, body.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"code\":3"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn over_http2_the_answer_arrives_and_the_connection_stays() {
     let gate = one().await;
     let (address, body) = (gate.server.local_addresses()[0], large());

@@ -11,6 +11,7 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 use super::number::{signed, unsigned};
 use super::shapes::{Field, Kind, SHAPES, Shape};
 use super::text::{Text, Token};
+use crate::errors::TOO_DEEP;
 
 /// How deeply messages may be nested: as deep as prost reads them.
 const DEPTH: u32 = 100;
@@ -43,7 +44,7 @@ impl Reader<'_> {
     fn message(&mut self, shape: &'static Shape, out: &mut Vec<u8>) -> Result<(), String> {
         self.depth += 1;
         if self.depth > DEPTH {
-            return Err("proto: exceeded maximum recursion depth".into());
+            return Err(TOO_DEEP.into());
         }
         self.open(b'{')?;
         let mut seen = Seen::default();
