@@ -1,6 +1,8 @@
 //! Gateways to talk to: one node or three, in this process and in memory.
 #![allow(dead_code)]
 
+pub(crate) mod memory;
+
 use std::time::{Duration, Instant};
 
 use kvorum::Node;
