@@ -14,6 +14,7 @@ use crate::leash::Leader;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::pb::etcdserverpb::ResponseHeader;
+use crate::walks::Walkers;
 
 /// The reference: whose behaviour and words ours are, and who clients are told that we are. Some read it, and ask for
 /// what that version can.
@@ -37,6 +38,8 @@ pub(crate) struct Gateway {
     pub(crate) held: AtomicUsize,
     /// Bytes of answers that their clients have not taken yet.
     pub(crate) untaken: AtomicUsize,
+    /// Places for those that go through all that is stored.
+    pub(crate) walkers: Walkers,
 }
 
 /// A request that is under way, as long as it lives.
@@ -46,9 +49,9 @@ pub(crate) struct Permit(Arc<Gateway>);
 impl Gateway {
     pub(crate) fn new(client: Client, options: Options) -> Arc<Gateway> {
         let (leader, stopping) = (Leader::default(), CancellationToken::new());
-        let (requests, held, untaken) = Default::default();
+        let (requests, held, untaken, walkers) = Default::default();
         let metrics = Metrics::new(options.extensive_metrics);
-        Arc::new(Gateway { client, options, leader, stopping, metrics, requests, held, untaken })
+        Arc::new(Gateway { client, options, leader, stopping, metrics, requests, held, untaken, walkers })
     }
 
     /// Counts a request as under way, unless there are too many.

@@ -30,14 +30,14 @@ struct Hashed {
 impl Gateway {
     /// A hash over everything stored.
     pub(crate) async fn hash_all(&self) -> Result<pb::HashResponse, Status> {
-        let hashed = hash(self.client.clone(), Scope::Everything).await?;
+        let hashed = self.hash_of(Scope::Everything).await?;
         let header = pb::ResponseHeader { revision: hashed.revision, ..self.header() };
         Ok(pb::HashResponse { header: Some(header), hash: hashed.hash })
     }
 
     /// A hash over keys and their history up to a revision. As in etcd, it is of this member as it is now.
     pub(crate) async fn hash_keys(&self, r: pb::HashKvRequest) -> Result<pb::HashKvResponse, Status> {
-        let hashed = hash(self.client.clone(), Scope::Hashed(r.revision)).await?;
+        let hashed = self.hash_of(Scope::Hashed(r.revision)).await?;
         let header = pb::ResponseHeader { revision: hashed.revision, ..self.header() };
         Ok(pb::HashKvResponse {
             header: Some(header),
@@ -48,10 +48,11 @@ impl Gateway {
     }
 }
 
-/// Goes through all that is stored, which may take seconds.
-async fn hash(client: Client, scope: Scope) -> Result<Hashed, Status> {
-    let hashed = tokio::task::spawn_blocking(move || walk(&client, scope)).await;
-    hashed.map_err(|_| Status::internal("the hash was not made"))?
+impl Gateway {
+    async fn hash_of(&self, scope: Scope) -> Result<Hashed, Status> {
+        let client = self.client.clone();
+        self.walkers.walk(move || walk(&client, scope)).await
+    }
 }
 
 fn walk(client: &Client, scope: Scope) -> Result<Hashed, Status> {

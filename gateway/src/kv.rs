@@ -43,9 +43,12 @@ impl Kv for Gateway {
     }
 
     async fn txn(&self, request: Request<pb::TxnRequest>) -> Result<Response<pb::TxnResponse>, Status> {
-        // Not behind it: it may have been done.
-        self.check_untaken()?;
-        let answer = self.client.txn(request.into_inner().into()).await;
+        let request = request.into_inner();
+        if may_be_large(&request) {
+            // Not behind it: it may have been done.
+            self.check_untaken()?;
+        }
+        let answer = self.client.txn(request.into()).await;
         answer.map(|done| Response::new(done.into())).map_err(status)
     }
 
@@ -56,4 +59,19 @@ impl Kv for Gateway {
         let answer = self.client.compact_request(request.into_inner().into()).await;
         answer.map(|forgotten| Response::new(forgotten.into())).map_err(status)
     }
+}
+
+/// Whether a transaction's answer may be large: it has ranges of many keys, or does nothing but read. What is left are
+/// compares with puts behind them, as locks are taken and objects written: a client that does not take its answers must
+/// not stop them.
+fn may_be_large(txn: &pb::TxnRequest) -> bool {
+    use pb::request_op::Request;
+    let ops = || txn.success.iter().chain(&txn.failure).filter_map(|op| op.request.as_ref());
+    let is_large = |op: &Request| match op {
+        Request::RequestRange(r) => !r.range_end.is_empty(),
+        Request::RequestDeleteRange(r) => r.prev_kv && !r.range_end.is_empty(),
+        Request::RequestTxn(inner) => may_be_large(inner),
+        Request::RequestPut(_) => false,
+    };
+    ops().all(|op| matches!(op, Request::RequestRange(_))) || ops().any(is_large)
 }

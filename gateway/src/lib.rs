@@ -38,6 +38,7 @@ mod queue;
 mod serve;
 mod snapshot;
 mod taken;
+mod walks;
 mod watch;
 mod web;
 

@@ -30,9 +30,7 @@ impl Gateway {
     pub(crate) async fn snapshot_file(&self) -> Result<BoxStream<pb::SnapshotResponse>, Status> {
         let (node, voters) = (self.client.config().node, self.client.config().voters.clone());
         let (client, origin) = (self.client.clone(), Origin { node, members: self.members(), voters });
-        // It goes through all that is stored, which may take seconds.
-        let begun = tokio::task::spawn_blocking(move || File::begin(&client, origin)).await;
-        let file = begun.map_err(|_| Status::internal("the snapshot was not made"))?.map_err(replaced)?;
+        let file = self.walkers.walk(move || File::begin(&client, origin).map_err(replaced)).await?;
         let left = file.size();
         let sending = Sending { file, hash: Sha256::new(), ready: BytesMut::new(), left };
         let pieces = stream::unfold(Some(sending), |sending| async { sending.map(Sending::send) }).boxed();

@@ -781,9 +781,20 @@ pub const PLANTS: &[Plant] = &[
         name: "garbage_under_long_read",
         twin: "L1",
         does: "Garbage is collected while a long read needs it.",
-        file: "core/src/state/mod.rs",
+        file: "core/src/state/readers.rs",
         expected: Expected::Test {
             target: "core::state::tests::long::a_long_read_is_of_the_moment_it_was_begun",
+            because: FEW_KEYS,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "readers_never_part",
+        twin: "L1",
+        does: "Long reads that overlap keep everything that is compacted.",
+        file: "core/src/state/readers.rs",
+        expected: Expected::Test {
+            target: "core::state::tests::long::reads_without_a_pause_between_them_keep_no_more_than_they_need",
             because: FEW_KEYS,
         },
         class: Class::A,
@@ -1232,6 +1243,17 @@ pub const PLANTS: &[Plant] = &[
         file: "gateway/src/web/body.rs",
         expected: Expected::Test {
             target: "gateway_web::limits::more_than_a_request_may_be_is_refused_before_it_is_all_there",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "everybody_walks_at_once",
+        twin: "H1",
+        does: "As many snapshots as are asked for go through the store at the same time.",
+        file: "gateway/src/walks.rs",
+        expected: Expected::Test {
+            target: "gateway::walks::tests::no_more_walk_at_once_than_there_are_places",
             because: NO_GATEWAY,
         },
         class: Class::A,

@@ -43,27 +43,28 @@ impl Store {
         Ok(())
     }
 
-    /// Frees what is unreachable, looking at `budget` changes at most; true: there is more.
-    pub(super) fn collect_garbage(&mut self, mut budget: usize) -> bool {
-        if self.sweep.target != self.compacted {
+    /// Frees what a compaction at `goal` makes unreachable, which is not above the last one, looking at `budget`
+    /// changes at most; true: there is more.
+    pub(super) fn collect_garbage(&mut self, mut budget: usize, goal: Revision) -> bool {
+        if self.sweep.target != goal {
             // The first revision's changes were judged by another compaction.
-            self.sweep = Sweep { target: self.compacted, done: 0, ..self.sweep };
+            self.sweep = Sweep { target: goal, done: 0, ..self.sweep };
         }
-        while self.sweep.finished < self.compacted {
-            if self.log.first() > self.compacted || !self.sweep_first(&mut budget) {
+        while self.sweep.finished < goal {
+            if self.log.first() > goal || !self.sweep_first(&mut budget) {
                 break;
             }
-            if self.log.first() == self.compacted && !planted!("drop_event_at_compaction") {
-                self.sweep.finished = self.compacted;
+            if self.log.first() == goal && !planted!("drop_event_at_compaction") {
+                self.sweep.finished = goal;
             } else {
                 self.log.pop();
                 self.sweep.done = 0;
             }
         }
-        if self.log.first() > self.compacted {
-            self.sweep.finished = self.compacted.max(0);
+        if self.log.first() > goal {
+            self.sweep.finished = self.sweep.finished.max(goal);
         }
-        self.sweep.finished < self.compacted
+        self.sweep.finished < goal
     }
 
     /// Works on the changes of the log's first revision; true: all are done.
@@ -79,7 +80,7 @@ impl Store {
             let key = record.key();
             let Some(history) = history_mut(&mut self.keys, key) else { continue };
             // One for what this version superseded, one for itself if it is a tombstone.
-            let trimmed = [history.trim(self.compacted), history.trim(self.compacted)];
+            let trimmed = [history.trim(self.sweep.target), history.trim(self.sweep.target)];
             if trimmed.contains(&Trimmed::Empty) {
                 self.keys.remove(key);
             }
@@ -90,10 +91,14 @@ impl Store {
 
 impl State {
     /// Frees memory that compaction has made unreachable, looking at `budget` changes at most. True: there
-    /// is more to do. While an image is being taken ([`State::cut_image`]) nothing is freed, and the answer
-    /// is false.
+    /// is more to do. While an image is being taken ([`State::cut_image`]) nothing is freed, and while a long read is
+    /// done, nothing that it may need; the answer is false then.
     pub fn collect_garbage(&mut self, budget: usize) -> bool {
-        !self.is_pinned() && self.store.collect_garbage(budget)
+        if self.is_pinned() {
+            return false;
+        }
+        let goal = self.readers.goal(self.store.compacted);
+        self.store.collect_garbage(budget, goal)
     }
 
     /// The last compaction whose memory has been freed; 0: none.

@@ -3,7 +3,7 @@
 //! The node's one thread takes the lock of the state whenever it applies, and it sends the heartbeats too: while a read
 //! of everything held the lock for a second, nothing would be written, and a leader would lose its office. So such a
 //! read is done in slices, each under a lock of its own, of the state as it was at one moment: what is at or below a
-//! revision does not change, and while the read has its pin no garbage is collected. Sorting, cutting and copying need
+//! revision does not change, and what a compaction takes meanwhile is not freed before the read is over (`readers`). Sorting, cutting and copying need
 //! no lock at all.
 
 use std::ops::Bound;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::gather::Gather;
 use super::key::{Key, Span};
+use super::readers::Hold;
 use super::record::Record;
 use super::store::{Readable, Store};
 use super::txn::{Trial, branch, read_answer, reads};
@@ -58,8 +59,8 @@ pub(crate) enum Turn {
 #[derive(Debug)]
 pub(crate) struct LongRead {
     txn: TxnRequest,
-    /// Tells the state that it is held, and the read whether it is still the same state.
-    pin: Arc<()>,
+    /// Tells the state what is still needed, and the read whether it is still the same state.
+    hold: Hold,
     readable: Readable,
     stage: Stage,
     /// The key that the last slice ended with.
@@ -101,14 +102,14 @@ impl LongRead {
         if txn.compare.iter().any(|compare| compare.key.is_empty()) {
             return Err(ErrorKind::EmptyKey.into());
         }
-        let (pin, readable) = (state.pin.clone(), state.store.readable());
+        let (hold, readable) = (state.readers.enter(), state.store.readable());
         let stage = Stage::Compare(0, Trial::default());
-        Ok(LongRead { txn, pin, readable, stage, after: None, done: Vec::new() })
+        Ok(LongRead { txn, hold, readable, stage, after: None, done: Vec::new() })
     }
 
     /// Begins anew, of the state as it is now.
     pub(crate) fn restart(&mut self, state: &State) {
-        (self.pin, self.readable) = (state.pin.clone(), state.store.readable());
+        (self.hold, self.readable) = (state.readers.enter(), state.store.readable());
         (self.stage, self.after) = (Stage::Compare(0, Trial::default()), None);
         self.done.clear();
     }
@@ -119,7 +120,7 @@ impl LongRead {
     ///
     /// Those of [`State::read_txn`].
     pub(crate) fn next(&mut self, state: &State, slice: usize) -> Result<Turn> {
-        if !Arc::ptr_eq(&self.pin, &state.pin) {
+        if !state.readers.know(&self.hold) {
             return Ok(Turn::Replaced);
         }
         let newest = if planted!("long_read_moves_on") { Revision::MAX } else { self.readable.newest };

@@ -12,7 +12,7 @@
 //! | `apply` | an entry and its effect |
 //! | `store`, `record`, `log`, `key` | keys, their versions, the log of revisions |
 //! | `range`, `gather`, `txn` | reading; transactions |
-//! | `long` | reads that look at more keys than one lock should be held for |
+//! | `long`, `readers` | reads that look at more keys than one lock should be held for, and what is kept for them |
 //! | `lease`, `session` | leases; what makes retries harmless |
 //! | `compact` | compaction, at once for readers and in steps for memory |
 //! | `watch`, `index` | watches and who is woken by what |
@@ -34,6 +34,7 @@ mod load;
 mod log;
 mod long;
 mod range;
+mod readers;
 mod rebuild;
 mod record;
 mod session;
@@ -87,8 +88,9 @@ pub struct State {
     no_space: bool,
     // What follows is this node's own.
     watches: watch::Watches,
-    /// Shared with every image being taken, and with every long read.
+    /// Shared with every image being taken.
     pin: Arc<()>,
+    readers: readers::Readers,
     /// Kept from entry to entry, so that applying does not allocate.
     scratch: Vec<u8>,
     tally: Tally,
@@ -170,6 +172,7 @@ impl State {
             no_space: false,
             watches: watch::Watches::new(),
             pin: Arc::new(()),
+            readers: readers::Readers::default(),
             scratch: Vec::new(),
             tally: Tally::default(),
         }
@@ -256,9 +259,9 @@ impl State {
         self.leases.replace(old.leases);
     }
 
-    /// Whether an image is being taken, or a long read done.
+    /// Whether an image is being taken.
     fn is_pinned(&self) -> bool {
-        Arc::strong_count(&self.pin) > 1 && !planted!("garbage_under_long_read")
+        Arc::strong_count(&self.pin) > 1
     }
 }
 

@@ -129,3 +129,63 @@ fn few_keys_are_read_at_once() {
     let twice = always(vec![read(everything()), read(everything())]);
     assert!(lab.state.is_short_txn(&twice, 8) && !lab.state.is_short_txn(&twice, 7));
 }
+
+#[test]
+fn long_reads_beside_each_other_are_each_of_their_moment() {
+    for seed in 0..300 {
+        let (mut lab, mut dice) = (Lab::new(), Dice::new(seed));
+        let mut open: Vec<(RangeRequest, Result<RangeResponse>, LongRead)> = Vec::new();
+        for _ in 0..200 {
+            let op = dice.op(&lab.state);
+            let _ = lab.op(op);
+            if dice.below(4) == 0 {
+                let near = lab.state.revision() - dice.below(3) as i64;
+                let _ = lab.op(compact(near));
+            }
+            lab.state.collect_garbage(1 + dice.below(4) as usize);
+            if open.len() < 4 {
+                let r = some_range(&mut dice, &lab.state);
+                let expected = lab.state.range(&r);
+                open.extend(LongRead::of_range(&lab.state, &r).ok().map(|long| (r, expected, long)));
+            }
+            if open.is_empty() {
+                continue;
+            }
+            let at = dice.below(open.len() as u64) as usize;
+            let slice = 1 + dice.below(3) as usize;
+            let answer = match open[at].2.next(&lab.state, slice) {
+                Ok(Turn::More) => continue,
+                Ok(Turn::Done) => Ok(open[at].2.range()),
+                Ok(Turn::Replaced) => panic!("nobody replaced it"),
+                Err(error) => Err(error),
+            };
+            let (r, expected, _) = open.swap_remove(at);
+            assert_eq!(answer, expected, "seed {seed}: {r:?}");
+        }
+        drop(open);
+        lab.collect();
+        assert_eq!(lab.state.physical_revision(), lab.state.compacted());
+    }
+}
+
+#[test]
+fn reads_without_a_pause_between_them_keep_no_more_than_they_need() {
+    let mut lab = Lab::new();
+    for key in ["a", "b", "c"] {
+        lab.put(key, "");
+    }
+    let begin = |lab: &Lab| LongRead::of_range(&lab.state, &everything()).unwrap();
+    let mut reading = begin(&lab);
+    for round in 0..50 {
+        let newest = lab.put("a", "again");
+        lab.compact(newest);
+        lab.collect();
+        // The next one begins before this one ends.
+        let next = begin(&lab);
+        assert_eq!(reading.next(&lab.state, 9), Ok(Turn::Done));
+        assert_eq!(reading.range().kvs.len(), 3);
+        reading = next;
+        lab.collect();
+        assert!(lab.state.physical_revision() >= newest - 2 || round < 3, "{newest}: garbage is kept");
+    }
+}
