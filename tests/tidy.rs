@@ -77,6 +77,7 @@ const CLOCKS_AND_THREADS: &[(&str, &str)] = &[
     ("transport/src/", "plain threads and blocking sockets"),
     ("storage/src/conformance.rs", "a suite of tests, one of them with an image written on another thread"),
     ("gateway/src/metrics/rpc.rs", "how long calls take, counted only where it is asked for"),
+    ("gateway/src/clock.rs", "the end of a stop is waited for also while the runtime stands still"),
     ("gateway/src/taken.rs", "how long nothing was taken of a stream that is not even polled then"),
     (
         "gateway/src/bin/kvorumd/",

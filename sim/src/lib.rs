@@ -96,6 +96,7 @@
 //! | `script` | a run as a text to read |
 //! | `app`, `scene`, `tasks` | a service in rehearsal, what it has of the world, and its tasks |
 //! | `workload/` | what is asked of the store in a run that a seed makes up |
+//! | `agree`, `panics` | whether nodes hold the same; what a panic said |
 //! | `rehearsal`, `ask` | a run from its beginning to its verdict; what its end asks of the store |
 //! | `arguments` | how a seed is run, as arguments of a command |
 //! | `twice` | a seed that is run twice must do the same |
@@ -120,6 +121,7 @@
 //! | `main`, `command/` | the command `kvorum-sim`: see its README |
 #![forbid(unsafe_code)]
 
+mod agree;
 mod app;
 mod arguments;
 mod ask;
@@ -134,6 +136,7 @@ mod judge;
 #[cfg(madsim)]
 pub mod mad;
 mod net;
+mod panics;
 mod patience;
 pub mod plan;
 pub mod planted;

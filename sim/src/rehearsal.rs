@@ -1,11 +1,9 @@
 //! A run from its beginning to its verdict: a service and its cluster under a plan; then the faults stop, the
 //! clients stop, and everything must come to rest as it was promised.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
 use std::time::Duration;
 
 use kvorum_core::Time;
@@ -13,8 +11,10 @@ use kvorum_core::ids::{Index, NodeId, Revision};
 use kvorum_core::state::LeaseInfo;
 use kvorum_storage::Options;
 
+use crate::agree::{agree, describe};
 use crate::app::App;
 use crate::check::{Ceilings, Progress};
+use crate::panics::listening;
 use crate::patience::{Patience, QUIET};
 use crate::plan::{Envelope, Injector, Plan, Swarm};
 use crate::rng::Purpose;
@@ -488,68 +488,4 @@ impl<A: App + 'static> Performance<A> {
         }
         crate::coverage::count(&self.world, scene);
     }
-}
-
-/// Whether these nodes run, agree on a leader, and have applied the same, up to the end.
-pub(crate) fn agree(world: &World, nodes: &[NodeId]) -> bool {
-    let all: Vec<_> = nodes.iter().filter_map(|node| world.glance(*node)).collect();
-    let Some(first) = all.first() else { return false };
-    first.leader != 0
-        && all.len() == nodes.len()
-        && all.iter().all(|one| {
-            !one.has_halted
-                && (one.applied, one.hash) == (first.applied, first.hash)
-                && one.leader == first.leader
-                && one.commit == one.applied
-        })
-}
-
-/// Where each node is, for people.
-pub(crate) fn describe(world: &World) -> String {
-    let one = |node| match world.status(node) {
-        Some(status) => format!("{node}: {:?} at revision {}", status.raft, status.revision),
-        None => format!("{node}: down, {:?}", world.why_halted(node)),
-    };
-    world.ids().into_iter().map(one).collect::<Vec<_>>().join("; ")
-}
-
-thread_local! {
-    /// The words of the last panic on this thread, while somebody listens.
-    static HEARD: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
-}
-
-/// Runs something whose panics are not printed but answered, in words.
-pub(crate) fn listening(run: impl FnOnce() -> std::thread::Result<()>) -> Result<(), String> {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let usual = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            let is_heard = HEARD.with_borrow_mut(|heard| match heard {
-                Some(words) => {
-                    words.get_or_insert_with(|| panic.to_string());
-                    true
-                }
-                None => false,
-            });
-            if !is_heard {
-                usual(panic);
-            }
-        }));
-    });
-    HEARD.set(Some(None));
-    let result = run();
-    let words = HEARD.take().flatten();
-    result.map_err(|panic| {
-        // Somebody may have put a hook of their own in the place of the one that listens.
-        words.or_else(|| words_of(&*panic)).unwrap_or_else(|| WORDLESS.into())
-    })
-}
-
-/// What is said of a panic whose payload is no text.
-pub(crate) const WORDLESS: &str = "a panic without words";
-
-/// The words with which somebody panicked.
-pub(crate) fn words_of(panic: &(dyn Any + Send)) -> Option<String> {
-    let plain = panic.downcast_ref::<&str>().map(|words| (*words).to_string());
-    plain.or_else(|| panic.downcast_ref::<String>().cloned())
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::rehearsal::{WORDLESS, words_of};
+use crate::panics::{WORDLESS, words_of};
 use crate::run::Run;
 
 /// What many seeds came to. It depends on the seeds only, and not on the number of processors.
