@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::request::{Header, RangeRequest, RangeResponse, TxnRequest, TxnResponse};
 use crate::shared::Shared;
-use crate::state::{LongRead, SLICE, Turn};
+use crate::state::{LongRead, SLICE, State, Turn};
 
 /// Does the next slice. `None`: there is more to do.
 pub(crate) type Slices<T> = Box<dyn FnMut() -> Option<Result<T>> + Send>;
@@ -48,49 +48,55 @@ impl<T: 'static> Reading<T> {
     }
 }
 
+/// What became of a read under the first lock.
+enum Begun<T> {
+    /// It was short.
+    Done(T),
+    /// It was not, and is done in slices.
+    Long(LongRead),
+}
+
 /// A range.
 pub(crate) fn range(shared: &Arc<Shared>, request: &RangeRequest) -> Reading<RangeResponse> {
-    let read = {
-        let state = shared.state.read();
-        match state.range_of_few(request, SLICE) {
-            Ok(Some(range)) => Ok(Ok(range)),
-            Ok(None) => Err(LongRead::of_range(&state, request)),
-            Err(error) => Ok(Err(error)),
-        }
+    let begin = |state: &State| {
+        Ok(match state.range_of_few(request, SLICE)? {
+            Some(range) => Begun::Done(range),
+            None => Begun::Long(LongRead::of_range(state, request)?),
+        })
     };
-    settle(shared, read, LongRead::range, |range| &mut range.header)
+    let begun = begin(&shared.state.read());
+    settle(shared, begun, LongRead::range, |range| &mut range.header)
 }
 
 /// A transaction that only reads.
 pub(crate) fn txn(shared: &Arc<Shared>, request: TxnRequest) -> Reading<TxnResponse> {
-    let read = {
-        let state = shared.state.read();
-        if state.is_short_txn(&request, SLICE) {
-            Ok(state.read_txn(&request))
-        } else {
-            Err(LongRead::of_txn(&state, request))
-        }
+    let begin = |state: &State| {
+        Ok(match state.is_short_txn(&request, SLICE) {
+            true => Begun::Done(state.read_txn(&request)?),
+            false => Begun::Long(LongRead::of_txn(state, request)?),
+        })
     };
-    settle(shared, read, LongRead::txn, |txn| &mut txn.header)
+    let begun = begin(&shared.state.read());
+    settle(shared, begun, LongRead::txn, |txn| &mut txn.header)
 }
 
 /// Fills what the state cannot know into what was read at once, or makes slices of what was not.
 fn settle<T: 'static>(
     shared: &Arc<Shared>,
-    read: std::result::Result<Result<T>, Result<LongRead>>,
+    begun: Result<Begun<T>>,
     answer: fn(&mut LongRead) -> T,
     header: fn(&mut T) -> &mut Option<Header>,
 ) -> Reading<T> {
-    let shared = shared.clone();
     let complete = move |shared: &Shared, mut read: T| {
         shared.complete(header(&mut read), shared.term());
         read
     };
-    let mut long = match read {
-        Ok(done) => return Reading::Done(done.map(|read| complete(&shared, read))),
-        Err(Err(error)) => return Reading::Done(Err(error)),
-        Err(Ok(long)) => long,
+    let mut long = match begun {
+        Ok(Begun::Done(read)) => return Reading::Done(Ok(complete(shared, read))),
+        Ok(Begun::Long(long)) => long,
+        Err(error) => return Reading::Done(Err(error)),
     };
+    let shared = shared.clone();
     Reading::Long(Box::new(move || {
         let turn = {
             let state = shared.state.read();

@@ -93,19 +93,15 @@ impl<T> Future for Answer<T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
         let polled_again = "an answer must not be polled after it was ready";
-        let inner = &mut self.get_mut().0;
-        if let Inner::Waiting { receiver, finish, if_gone } = inner {
-            let said = ready!(Pin::new(receiver).poll(context));
-            let finish = finish.take().expect(polled_again);
-            match said.unwrap_or_else(|_| Err(if_gone.clone())).map(finish) {
-                Ok(Reading::Long(slices)) => *inner = Inner::Reading(slices),
-                Ok(Reading::Done(result)) => return Poll::Ready(result),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        match inner {
+        let answer = self.get_mut();
+        match &mut answer.0 {
             Inner::Ready(result) => Poll::Ready(result.take().expect(polled_again)),
-            Inner::Waiting { .. } => Poll::Pending,
+            Inner::Waiting { receiver, finish, if_gone } => {
+                let said = ready!(Pin::new(receiver).poll(context)).unwrap_or_else(|_| Err(if_gone.clone()));
+                let finish = finish.take().expect(polled_again);
+                *answer = Answer::reading(said.map_or_else(|error| Reading::Done(Err(error)), finish));
+                Pin::new(answer).poll(context)
+            }
             Inner::Reading(slices) => {
                 let done = slices();
                 if done.is_none() {

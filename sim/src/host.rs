@@ -95,6 +95,26 @@ pub(crate) struct Process {
 }
 
 impl Host {
+    /// A machine that was never started.
+    pub(crate) fn new(config: Config, disk: FaultyDisk, directory: DirectoryId) -> Host {
+        Host {
+            config,
+            options: Options::default(),
+            disk,
+            wrap: None,
+            directory,
+            process: None,
+            epoch: 0,
+            directories: 1,
+            syncs: 0,
+            held: false,
+            clock: Clock::default(),
+            slow_sync: Duration::ZERO,
+            turn_takes: Duration::ZERO,
+            refused: None,
+        }
+    }
+
     /// Starts a process on what its disk has; `found` is shown that, and how far the newest image reaches.
     pub(crate) fn start(&mut self, now: Time, mut found: impl FnMut(&Recovered, LogPosition)) -> Result<()> {
         let mount = self.disk.mount();
@@ -174,22 +194,7 @@ impl Host {
         let disk = self.disk.fork(seed);
         disk.kill();
         disk.set_capacity(None);
-        Host {
-            config: self.config.clone(),
-            options: self.options,
-            disk,
-            wrap: None,
-            directory: self.directory,
-            process: None,
-            epoch: 0,
-            directories: 1,
-            syncs: 0,
-            held: false,
-            clock: Clock::default(),
-            slow_sync: Duration::ZERO,
-            turn_takes: Duration::ZERO,
-            refused: None,
-        }
+        Host { options: self.options, ..Host::new(self.config.clone(), disk, self.directory) }
     }
 }
 

@@ -85,8 +85,7 @@ impl LongRead {
     ///
     /// Those of [`State::range`].
     pub(crate) fn of_range(state: &State, r: &RangeRequest) -> Result<LongRead> {
-        check_range(r)?;
-        state.store.readable().check(r.revision)?;
+        state.check_read(r)?;
         // In a transaction only 0 is the newest revision.
         let r = RangeRequest { revision: r.revision.max(0), ..r.clone() };
         let read = RequestOp { request: Some(RequestKind::Range(r)) };
@@ -102,16 +101,18 @@ impl LongRead {
         if txn.compare.iter().any(|compare| compare.key.is_empty()) {
             return Err(ErrorKind::EmptyKey.into());
         }
+        Ok(LongRead::begin(state, txn))
+    }
+
+    fn begin(state: &State, txn: TxnRequest) -> LongRead {
         let (hold, readable) = (state.readers.enter(), state.store.readable());
         let stage = Stage::Compare(0, Trial::default());
-        Ok(LongRead { txn, hold, readable, stage, after: None, done: Vec::new() })
+        LongRead { txn, hold, readable, stage, after: None, done: Vec::new() }
     }
 
     /// Begins anew, of the state as it is now.
     pub(crate) fn restart(&mut self, state: &State) {
-        (self.hold, self.readable) = (state.readers.enter(), state.store.readable());
-        (self.stage, self.after) = (Stage::Compare(0, Trial::default()), None);
-        self.done.clear();
+        *self = LongRead::begin(state, std::mem::take(&mut self.txn));
     }
 
     /// Looks at `slice` keys more. Between two calls the state may go on.

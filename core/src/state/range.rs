@@ -35,9 +35,14 @@ impl State {
     /// # Ok::<(), kvorum_core::Error>(())
     /// ```
     pub fn range(&self, r: &RangeRequest) -> Result<RangeResponse> {
-        check_range(r)?;
-        self.store.readable().check(r.revision)?;
+        self.check_read(r)?;
         Ok(self.store.range(r))
+    }
+
+    /// Whether a range can be read.
+    pub(super) fn check_read(&self, r: &RangeRequest) -> Result<()> {
+        check_range(r)?;
+        self.store.readable().check(r.revision)
     }
 
     /// The same, unless there are more keys than `most` to be looked at.
@@ -46,8 +51,7 @@ impl State {
     ///
     /// As [`State::range`].
     pub(crate) fn range_of_few(&self, r: &RangeRequest, most: usize) -> Result<Option<RangeResponse>> {
-        check_range(r)?;
-        self.store.readable().check(r.revision)?;
+        self.check_read(r)?;
         Ok(self.store.range_of_few(r, most))
     }
 
@@ -60,8 +64,7 @@ impl State {
     ///
     /// As [`State::range`].
     pub fn piece(&self, r: &RangeRequest, bytes: usize) -> Result<Piece> {
-        check_range(r)?;
-        self.store.readable().check(r.revision)?;
+        self.check_read(r)?;
         let at = if r.revision > 0 { r.revision } else { Revision::MAX };
         let limit = if r.limit > 0 { usize::try_from(r.limit).unwrap_or(usize::MAX) } else { usize::MAX };
         let span = Span::new(&r.key, &r.range_end);

@@ -1,7 +1,6 @@
 //! What a world is made of, before anything runs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kvorum_core::Config;
 use kvorum_core::ids::NodeId;
@@ -9,7 +8,6 @@ use kvorum_storage::faulty::FaultyDisk;
 use kvorum_storage::{Disk, Options};
 
 use super::{MOST_NODES, World};
-use crate::clock::Clock;
 use crate::host::Host;
 use crate::judge::Judge;
 use crate::rng::Purpose;
@@ -43,22 +41,8 @@ impl World {
             config.seed = self.rng.draw(Purpose::Node, node, 0, 0);
             tune(&mut config);
             self.judge = Judge::new(config.cluster_id(), count as usize);
-            let host = Host {
-                config,
-                options: Options::default(),
-                disk: FaultyDisk::new(self.rng.draw(Purpose::Disk, node, 0, 0)),
-                wrap: None,
-                directory: self.rng.draw(Purpose::Directory, node, 0, 0),
-                process: None,
-                epoch: 0,
-                directories: 1,
-                syncs: 0,
-                held: false,
-                clock: Clock::default(),
-                slow_sync: Duration::ZERO,
-                turn_takes: Duration::ZERO,
-                refused: None,
-            };
+            let disk = FaultyDisk::new(self.rng.draw(Purpose::Disk, node, 0, 0));
+            let host = Host::new(config, disk, self.rng.draw(Purpose::Directory, node, 0, 0));
             self.hosts.insert(node, host);
         }
         self.scene.set_node_count(count);
