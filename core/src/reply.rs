@@ -103,12 +103,13 @@ impl<T> Future for Answer<T> {
                 Pin::new(answer).poll(context)
             }
             Inner::Reading(slices) => {
-                let done = slices();
-                if done.is_none() {
+                let Some(result) = slices() else {
                     // To be asked again, but after whoever else is polled on this thread.
                     context.waker().wake_by_ref();
-                }
-                done.map_or(Poll::Pending, Poll::Ready)
+                    return Poll::Pending;
+                };
+                answer.0 = Inner::Ready(None);
+                Poll::Ready(result)
             }
         }
     }
