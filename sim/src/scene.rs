@@ -17,13 +17,15 @@ use crate::violation::{Checker, Violation};
 /// A task of a service in rehearsal.
 pub type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// How often tasks may be polled, wake up, begin others and ask for handles before time passes.
+/// How often tasks may be polled, wake up, begin others and ask for handles before [`A_WHILE`] passes.
 const EFFORTS: u64 = 1_000_000;
+
+/// No less: a loop that sleeps for a nanosecond lets time pass, too, and does not end within anybody's patience.
+const A_WHILE: Duration = Duration::from_millis(1);
 
 const LETS_TIME_PASS: &str = "a task of the service lets time pass now and then";
 
-const ENDLESS: &str =
-    "tasks wake one another, or themselves, or begin others, for ever: is there a loop without a sleep?";
+const ENDLESS: &str = "tasks wake one another, or themselves, or begin others, for ever: is there a loop without a sleep, or with one of almost nothing?";
 
 /// What a service in rehearsal has of the world. Cheap to clone; every task keeps one.
 ///
@@ -62,8 +64,9 @@ pub(crate) struct Stage {
     violation: RefCell<Option<Violation>>,
     /// What is found is kept for the run's verdict, and does not panic.
     is_lenient: Cell<bool>,
-    /// What tasks did since time last passed.
+    /// What tasks did in the while that began then.
     efforts: Cell<u64>,
+    while_began: Cell<Time>,
     counts: RefCell<BTreeMap<&'static str, u64>>,
     timeline: RefCell<Timeline>,
     calls: Cell<u64>,
@@ -89,6 +92,7 @@ impl Scene {
             violation: RefCell::default(),
             is_lenient: Cell::new(false),
             efforts: Cell::new(0),
+            while_began: Cell::new(Time::ZERO),
             counts: RefCell::default(),
             timeline: RefCell::default(),
             calls: Cell::new(0),
@@ -114,8 +118,8 @@ impl Scene {
     ///
     /// # Panics
     ///
-    /// If tasks ask for handles, begin others, and wake one another a million times before time passes: a loop is without
-    /// a sleep, and would never end.
+    /// If tasks ask for handles, begin others, and wake one another a million times within a millisecond of the world: a
+    /// loop is without a sleep, or with one of almost nothing, and would never end.
     pub fn client(&self, node: NodeId) -> Option<Client> {
         self.work_in_a_task();
         self.0.clients.borrow().get(&node).cloned()
@@ -297,7 +301,9 @@ impl Scene {
     // For the world.
 
     pub(crate) fn set_now(&self, now: Time) {
-        if self.0.now.replace(now) != now {
+        self.0.now.set(now);
+        if now.since(self.0.while_began.get()) >= A_WHILE {
+            self.0.while_began.set(now);
             self.0.efforts.set(0);
         }
     }
