@@ -1,6 +1,5 @@
 //! A machine with its disk, and the process on it while it runs.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,6 +81,8 @@ pub(crate) struct Process {
     pub(crate) deadline: Time,
     /// When its next turn is.
     pub(crate) turn_at: Option<Time>,
+    /// For when turns were planned that have not come: most turns plan the next tick anew, and once is enough.
+    planned: Vec<Time>,
     /// Its disk is at work.
     pub(crate) is_writing: bool,
     /// What its disk is at takes until then.
@@ -155,6 +156,7 @@ impl Host {
             counted: [Time::ZERO; 2],
             deadline: Time::ZERO,
             turn_at: None,
+            planned: Vec::new(),
             is_writing: false,
             disk_until: Time::ZERO,
             paused_until: Time::ZERO,
@@ -212,13 +214,23 @@ impl Process {
         })
     }
 
+    /// Its next turn is to be then; answers whether that is still to be planned.
+    pub(crate) fn plan_turn(&mut self, at: Time) -> bool {
+        self.turn_at = Some(at);
+        let is_news = !self.planned.contains(&at);
+        is_news.then(|| self.planned.push(at));
+        is_news
+    }
+
+    /// Whether what was planned for now is a turn still.
+    pub(crate) fn takes_turn(&mut self, now: Time) -> bool {
+        self.planned.retain(|at| *at > now);
+        self.turn_at.take_if(|at| *at == now).is_some()
+    }
+
     /// Takes over what the driver has queued for the disk.
     pub(crate) fn gather_jobs(&mut self) -> bool {
         self.queue.extend(self.jobs.try_iter());
         !self.queue.is_empty() || self.worker.is_busy()
-    }
-
-    pub(crate) fn take_mail(&self) -> VecDeque<Mail> {
-        self.inbox.try_iter().collect()
     }
 }

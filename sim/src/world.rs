@@ -27,6 +27,7 @@ use crate::timeline::{Lane, What};
 use crate::watchdog::Pulse;
 use asked::Asked;
 use queue::Queue;
+use trace::Trace;
 
 /// How the names of the log's files begin.
 const LOG: &str = "log-";
@@ -44,6 +45,7 @@ mod moments;
 mod queue;
 mod setup;
 mod tasks;
+mod trace;
 mod waiting;
 
 pub(crate) enum Event {
@@ -97,7 +99,7 @@ pub struct World {
     /// Nodes that have started, if somebody wants to know.
     starts: VecDeque<(NodeId, Client)>,
     are_starts_noted: bool,
-    trace: blake3::Hasher,
+    trace: Trace,
     pulse: Arc<Pulse>,
     seen: Vec<Seen>,
     is_noting: bool,
@@ -130,7 +132,7 @@ impl World {
             asked: Asked::default(),
             starts: VecDeque::new(),
             are_starts_noted: false,
-            trace: blake3::Hasher::new(),
+            trace: Trace::default(),
             pulse: Pulse::new(seed),
             seen: Vec::new(),
             is_noting: false,
@@ -232,7 +234,7 @@ impl World {
 
     /// A hash of everything that all nodes have sent so far, when, and of what is on their disks.
     pub fn trace_hash(&self) -> String {
-        let mut hash = self.trace.clone();
+        let mut hash = self.trace.hash();
         for host in self.hosts.values() {
             for (name, bytes) in host.disk.files() {
                 hash.update(name.as_bytes()).update(&bytes);
@@ -306,7 +308,7 @@ impl World {
             Event::Resume(node) => self.tasks.resume(node),
             Event::Turn(node, epoch) => self.on_turn(node, epoch),
             Event::Disk(node, epoch) => self.on_disk(node, epoch),
-            Event::Deliver(bytes) => self.on_delivery(&bytes),
+            Event::Deliver(bytes) => self.on_delivery(bytes),
             Event::Image(id) => self.on_image(id),
             Event::ImageSent { node, epoch, to, index, stored } => {
                 if let Some(mail) = self.mail(node).filter(|_| self.epoch(node) == epoch) {
@@ -339,8 +341,7 @@ impl World {
             let Some(process) = &mut host.process else { continue };
             let at = now.max(process.paused_until);
             if process.turn_at.is_none_or(|planned| planned > at) && !process.inbox.is_empty() {
-                process.turn_at = Some(at);
-                self.queue.push(at, Event::Turn(node, epoch));
+                process.plan_turn(at).then(|| self.queue.push(at, Event::Turn(node, epoch)));
             }
         }
     }
@@ -353,8 +354,7 @@ impl World {
         if at == Time::NEVER || process.turn_at.is_some_and(|planned| planned <= at) {
             return;
         }
-        process.turn_at = Some(at);
-        self.queue.push(at, Event::Turn(node, epoch));
+        process.plan_turn(at).then(|| self.queue.push(at, Event::Turn(node, epoch)));
     }
 
     fn on_turn(&mut self, node: NodeId, epoch: u64) {
@@ -362,19 +362,18 @@ impl World {
         let host = self.host(node);
         let (local, busy) = (host.clock.local(now), host.turn_takes);
         let Some(process) = &mut host.process else { return };
-        if host.epoch != epoch || process.turn_at != Some(now) {
+        if host.epoch != epoch || !process.takes_turn(now) {
             return;
         }
-        process.turn_at = None;
         let goes_on = std::mem::take(&mut process.is_paused);
         let before = process.glance;
-        let mail = process.take_mail();
-        let asked = asked::asks(mail.iter());
         process.from_peers = 0;
         if local >= process.deadline {
             process.counted = [now, process.counted[0]];
         }
-        let next = process.driver.turn(local, mail.into_iter());
+        let (mut asked, count) = (0, process.inbox.len());
+        let mail = process.inbox.try_iter().take(count);
+        let next = process.driver.turn(local, mail.inspect(|mail| asked += u64::from(asked::asks(mail))));
         process.deadline = next;
         let after = process.driver.glance();
         process.glance = after;
@@ -423,7 +422,7 @@ impl World {
         let found = self.judge.shadows.sent(&envelope);
         self.take_verdict(envelope.from, found);
         let bytes = Bytes::from(envelope.encode_to_vec());
-        self.trace.update(&self.now.as_nanos().to_le_bytes()).update(&bytes);
+        self.trace.sent(self.now, &bytes);
         self.net.sent(&bytes);
         for delay in self.net.route(self.now, envelope.from, envelope.to) {
             self.after(delay, Event::Deliver(bytes.clone()));
@@ -432,7 +431,7 @@ impl World {
         self.note(|| Seen::Sent(Box::new(envelope)));
     }
 
-    fn on_delivery(&mut self, bytes: &[u8]) {
+    fn on_delivery(&mut self, bytes: Bytes) {
         match Envelope::decode(bytes) {
             Ok(envelope) => {
                 let to = self.hosts.get_mut(&envelope.to).and_then(|host| host.process.as_mut());

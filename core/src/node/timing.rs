@@ -1,8 +1,8 @@
 //! Raft counts ticks; this turns time into them, and draws election timeouts.
 //!
-//! Raft draws its election timeout from a generator of the thread that nobody can seed. So after whatever
-//! may have made it draw, the draw is replaced by a hash of the node's seed and of where it stands: the same
-//! inputs then lead to the same outputs, in any process.
+//! Raft draws its election timeout from a generator of the thread that nobody can seed. So before it can look at
+//! it, which it does at a tick only, the draw is replaced by a hash of the node's seed and of where it stands: the
+//! same inputs then lead to the same outputs, in any process.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) struct Timing {
     next: Time,
     election_ticks: usize,
     draws: u64,
-    /// The last draw, and from what: most steps change nothing that it is made from.
+    /// The last draw, and from what: most ticks of a leader change nothing that it is made from.
     drawn: ([u64; 5], usize),
 }
 
@@ -53,12 +53,9 @@ impl Timing {
 }
 
 fn draw(parts: [u64; 5], range: usize) -> usize {
-    let mut hash = blake3::Hasher::new();
-    for part in parts {
-        hash.update(&part.to_le_bytes());
-    }
+    let hash = blake3::hash(parts.map(u64::to_le_bytes).as_flattened());
     let mut first = [0; 8];
-    first.copy_from_slice(&hash.finalize().as_bytes()[..8]);
+    first.copy_from_slice(&hash.as_bytes()[..8]);
     (u64::from_le_bytes(first) % range.max(1) as u64) as usize
 }
 
@@ -70,6 +67,7 @@ impl Node {
             // Alone, it would elect itself at once: only once all that it wrote is durable (raft asserts it).
             let must_wait = self.is_alone() && !self.is_leader() && self.held.is_waiting();
             if !must_wait && !self.is_installing() {
+                self.set_election_timeout();
                 self.raft.tick();
                 self.after_step();
             }
@@ -90,12 +88,17 @@ impl Node {
         self.raft.raft.raft_log.applied < self.raft.store().base().index
     }
 
-    /// Replaces raft's draw of an election timeout, after anything that may have made it draw.
+    /// Counts what may have made raft draw an election timeout.
     pub(super) fn after_step(&mut self) {
-        let raft = &mut self.raft.raft;
+        let raft = &self.raft.raft;
         if raft.election_elapsed == 0 && raft.state != StateRole::Leader {
             self.timing.draws += 1;
         }
+    }
+
+    /// Replaces raft's draw.
+    fn set_election_timeout(&mut self) {
+        let raft = &mut self.raft.raft;
         let role = raft.state as u64;
         let parts = [self.config.seed, self.identity.node, raft.term, role, self.timing.draws];
         let ticks = self.timing.election_ticks;

@@ -38,9 +38,9 @@ impl Asked {
     }
 }
 
-/// How much of a node's mail asks for something.
-pub(super) fn asks<'a>(mail: impl Iterator<Item = &'a Mail>) -> u64 {
-    mail.filter(|mail| matches!(mail, Mail::Ask(..) | Mail::Keep(_))).count() as u64
+/// Whether a piece of a node's mail asks for something.
+pub(super) fn asks(mail: &Mail) -> bool {
+    matches!(mail, Mail::Ask(..) | Mail::Keep(_))
 }
 
 #[cfg(test)]
