@@ -8,7 +8,7 @@ use kvorum_core::command::{Command, Op, Origin};
 use kvorum_core::request::{PutRequest, RangeRequest, TxnRequest, WatchRequest};
 use kvorum_core::state::{ImageLoader, State};
 use kvorum_core::storage::{Batch, EntryKind, ImageMeta, LogEntry, LogPosition, Storage as _};
-use kvorum_core::transport::{Body, Envelope, RaftMessage, WireEntry};
+use kvorum_core::transport::{Envelope, RaftMessage, WireEntry};
 use kvorum_storage::FileStorage;
 use prost::Message as _;
 
@@ -130,7 +130,7 @@ fn codecs(c: &mut Criterion) {
     group.bench_function("decode a put", |b| b.iter(|| Command::decode(data.clone()).unwrap()));
     let entries = (0..64).map(|index| WireEntry { index, term: 3, kind: 0, data: data.clone() }).collect();
     let message = RaftMessage { kind: 3, term: 3, entries, ..RaftMessage::default() };
-    let body = Some(Body::Raft(message));
+    let body = Some(message.into());
     let envelope = Envelope { cluster: 7, from: 1, to: 2, directory: 9, incarnation: 1, body };
     let bytes = Bytes::from(envelope.encode_to_vec());
     group.throughput(Throughput::Elements(64));

@@ -340,7 +340,7 @@ fn genuine(world: &mut World, from: NodeId, to: NodeId) -> (Envelope, RaftMessag
     world.run(SECOND);
     let sent = world.take_seen().into_iter().rev().find_map(|seen| match seen {
         Seen::Sent(envelope) if (envelope.from, envelope.to) == (from, to) => match &envelope.body {
-            Some(Body::Raft(message)) => Some(((*envelope).clone(), message.clone())),
+            Some(Body::Raft(message)) => Some(((*envelope).clone(), RaftMessage::clone(message))),
             _ => None,
         },
         _ => None,
@@ -360,7 +360,7 @@ fn defence_9_what_no_member_says_is_dropped_and_counted() {
     let say = |change: &dyn Fn(&mut RaftMessage)| {
         let mut message = RaftMessage { applied: None, ..heartbeat.clone() };
         change(&mut message);
-        Envelope { body: Some(Body::Raft(message)), ..envelope.clone() }
+        Envelope { body: Some(message.into()), ..envelope.clone() }
     };
     let append = 3;
     let term = heartbeat.term;
@@ -436,11 +436,11 @@ fn defence_9_only_the_leader_may_call_for_a_campaign() {
     let (envelope, message) = genuine(&mut world, leader, victim);
     let (answer, _) = genuine(&mut world, third, leader);
     let call = RaftMessage { kind: 14, term: message.term, ..RaftMessage::default() };
-    let forged = Envelope { to: victim, body: Some(Body::Raft(call.clone())), ..answer };
+    let forged = Envelope { to: victim, body: Some(call.clone().into()), ..answer };
     world.inject(forged);
     world.run(2 * SECOND);
     assert_eq!(world.leader(), Some(leader), "another member's call is nothing");
-    let call = Envelope { body: Some(Body::Raft(call)), ..envelope };
+    let call = Envelope { body: Some(call.into()), ..envelope };
     world.inject(call);
     world.run(2 * SECOND);
     assert_eq!(world.leader(), Some(victim), "the leader's own is");
@@ -584,7 +584,7 @@ fn madness(role: Role, count: u64) {
             }
             let body = match draw.below(20) {
                 0 => Body::Forward(Forward { term: near(&mut draw, view.term), commands: Vec::new() }),
-                _ => Body::Raft(mad(&mut draw, view.term, view.last_index)),
+                _ => mad(&mut draw, view.term, view.last_index).into(),
             };
             world.inject(Envelope { body: Some(body), ..envelope.clone() });
             world.run(Duration::from_micros(draw.pick(&[0, 10, 1000])));
@@ -626,7 +626,7 @@ fn defence_9_strangers_change_nothing() {
     for _ in 0..3000 {
         let to = draw.pick(&[1, 2, 3]);
         let view = world.status(to).unwrap().raft;
-        let body = Some(Body::Raft(mad(&mut draw, view.term, view.last_index)));
+        let body = Some(mad(&mut draw, view.term, view.last_index).into());
         let mut stranger = Envelope { to, body, ..envelope.clone() };
         match draw.below(4) {
             0 => stranger.cluster = draw.any(),

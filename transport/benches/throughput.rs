@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kvorum_core::transport::{Body, Envelope, Inbox, Incoming, Local, RaftMessage, Transport, WireEntry};
+use kvorum_core::transport::{Envelope, Inbox, Incoming, Local, RaftMessage, Transport, WireEntry};
 use kvorum_transport::TcpTransport;
 use prost::Message;
 
@@ -34,7 +34,7 @@ fn message(entries: u64, size: usize) -> Envelope {
         entries: (0..entries).map(|n| entry(1_000_000 + n)).collect(),
         ..RaftMessage::default()
     };
-    Envelope { cluster: 7, from: 1, to: 2, directory: 9, incarnation: 1, body: Some(Body::Raft(raft)) }
+    Envelope { cluster: 7, from: 1, to: 2, directory: 9, incarnation: 1, body: Some(raft.into()) }
 }
 
 /// Sends `count` copies with at most `window` under way, so that the queue never drops one.

@@ -260,7 +260,7 @@ mod tests {
         let data = bytes::Bytes::from(vec![7; 100]);
         let entries = vec![WireEntry { index: 1, term: 1, kind: 0, data: data.clone() }; 3];
         let raft = RaftMessage { entries, ..RaftMessage::default() };
-        let envelope = Envelope { body: Some(Body::Raft(raft)), ..Envelope::default() };
+        let envelope = Envelope { body: Some(raft.into()), ..Envelope::default() };
         let decoded = decode_message(&envelope.encode_to_vec()).unwrap();
         assert_eq!(decoded, envelope);
         let Some(Body::Raft(raft)) = decoded.body else { panic!("it was one of raft") };

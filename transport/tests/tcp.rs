@@ -108,9 +108,7 @@ fn a_loss_is_told_once() {
 #[test]
 fn what_waits_is_bounded_and_the_oldest_goes() {
     // Nobody there yet, so that everything waits.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let address = free_address();
     let mut one = Member::start(1, &[(2, &address)], TcpOptions { queue_frames: 10, ..quick() });
     (0..100).for_each(|n| one.say(2, n));
     let status = one.handle.peers_status()[&2].clone();

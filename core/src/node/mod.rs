@@ -177,7 +177,7 @@ impl Node {
         let Some(envelope) = self.guard_envelope(envelope) else { return };
         let from = envelope.from;
         match envelope.body {
-            Some(Body::Raft(message)) => self.step(from, message),
+            Some(Body::Raft(message)) => self.step(from, *message),
             Some(Body::Forward(forward)) => self.on_forward(from, envelope.incarnation, forward),
             Some(Body::Refused(refused)) => self.on_refused(refused),
             Some(Body::LeaseAsk(ask)) => self.on_lease_ask(from, ask),

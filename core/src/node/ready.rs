@@ -171,7 +171,7 @@ impl Node {
             if speaks_of_health {
                 out.applied = Some(self.applied.latest_hash());
             }
-            envelopes.push(self.envelope(to, Body::Raft(out)));
+            envelopes.push(self.envelope(to, out.into()));
         }
         envelopes
     }
@@ -184,8 +184,7 @@ impl Node {
             // A newer one took its place meanwhile. Raft must hear of it, but not in the middle of this.
             return self.unsent_images.push(to);
         };
-        let body = Body::Raft(wire::outgoing(message, Some(&image)));
-        let envelope = self.envelope(to, body);
+        let envelope = self.envelope(to, wire::outgoing(message, Some(&image)).into());
         self.outputs.push_back(Output::SendImage { envelope, index });
     }
 
@@ -226,7 +225,7 @@ impl Node {
         }
         let position = meta.position;
         self.raft.mut_store().set_image(meta);
-        self.step(envelope.from, message);
+        self.step(envelope.from, *message);
         // It may not be news to raft, which may have taken another one a moment ago.
         let taken = self.raft.snap().map(|snapshot| snapshot.get_metadata().index);
         if taken == Some(position.index) {

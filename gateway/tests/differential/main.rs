@@ -15,6 +15,8 @@ mod follow;
 mod known;
 mod masks;
 mod pair;
+#[path = "../common/ports.rs"]
+mod ports;
 mod requests;
 mod run;
 mod txns;

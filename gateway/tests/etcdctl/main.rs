@@ -8,6 +8,8 @@ mod common;
 mod etcd;
 mod keys;
 mod members;
+#[path = "../common/ports.rs"]
+mod ports;
 #[allow(dead_code)]
 #[path = "../kvorumd/process.rs"]
 mod process;

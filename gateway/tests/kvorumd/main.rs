@@ -6,6 +6,8 @@ mod kills;
 mod load;
 mod looks;
 mod members;
+#[path = "../common/ports.rs"]
+mod ports;
 mod process;
 mod refusals;
 mod serving;

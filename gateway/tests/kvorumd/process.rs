@@ -1,13 +1,14 @@
 //! A server as a process, with its log read as it comes.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub(crate) use crate::ports::free_port;
 
 /// How long anything may take. What is waited for comes in a second or two; a busy machine may need more.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -35,11 +36,6 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-/// A port that nobody listens on. (Somebody else may take it before the server does; that has to be lived with.)
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The flags of a member that is alone, on free ports.

@@ -1,11 +1,13 @@
 //! A real etcd, where there is one.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
+
+use crate::ports::free_port;
 
 const VERSION: &str = "etcd Version: 3.5.30";
 
@@ -83,9 +85,4 @@ pub(crate) fn find() -> Result<PathBuf, String> {
         return Err(format!("{} is {version:?}, not {VERSION:?}", binary.display()));
     }
     Ok(binary)
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -13,6 +13,8 @@ mod kv;
 mod lease;
 mod lock;
 mod maintenance;
+#[path = "../common/ports.rs"]
+mod ports;
 mod raw;
 mod talk;
 

@@ -10,6 +10,8 @@ mod killed;
 mod large;
 mod lost;
 mod picture;
+#[path = "../common/ports.rs"]
+mod ports;
 #[allow(dead_code)]
 #[path = "../kvorumd/process.rs"]
 mod process;

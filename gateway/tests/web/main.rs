@@ -12,6 +12,8 @@ mod limits;
 mod metrics;
 mod odd;
 mod plain;
+#[path = "../common/ports.rs"]
+mod ports;
 mod rest;
 mod routes;
 mod watch;

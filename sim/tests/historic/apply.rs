@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use kvorum_core::command::{Command, Op};
 use kvorum_core::request::*;
-use kvorum_core::transport::{Body, Envelope, RaftMessage, WireEntry};
+use kvorum_core::transport::{Envelope, RaftMessage, WireEntry};
 use kvorum_core::{ErrorKind, Outcome};
 use kvorum_sim::{Crash, World, poll};
 use prost::Message as _;
@@ -259,7 +259,7 @@ fn etcd_postmortem_a_member_that_is_silent_agrees_with_nobody() {
     let (log_term, index, entries) = (heartbeat.term, last, vec![entry]);
     let append =
         RaftMessage { kind: APPEND, log_term, index, entries, commit: last, applied: None, ..heartbeat };
-    world.inject(Envelope { body: Some(Body::Raft(append)), ..envelope });
+    world.inject(Envelope { body: Some(append.into()), ..envelope });
     world.run(10 * MILLI);
     assert_eq!(world.status(other).unwrap().raft.last_index, last + 1);
     put(&mut world, leader, "k", "2");

@@ -208,7 +208,7 @@ pub(crate) fn times_written(world: &World, value: &str) -> usize {
 pub(crate) fn raft_messages(seen: Vec<Seen>) -> Vec<(Envelope, RaftMessage)> {
     let message = |seen| match seen {
         Seen::Sent(envelope) => match &envelope.body {
-            Some(Body::Raft(message)) => Some(((*envelope).clone(), message.clone())),
+            Some(Body::Raft(message)) => Some(((*envelope).clone(), RaftMessage::clone(message))),
             _ => None,
         },
         _ => None,

@@ -2,7 +2,7 @@
 
 use kvorum_core::ErrorKind;
 use kvorum_core::mail::Mail;
-use kvorum_core::transport::{Body, Envelope, Incoming, RaftMessage, WireEntry};
+use kvorum_core::transport::{Envelope, Incoming, RaftMessage, WireEntry};
 use kvorum_sim::World;
 
 use crate::common::*;
@@ -54,7 +54,7 @@ fn etcd_17078_what_is_meant_for_another_member_is_not_heard() {
         applied: None,
         ..heartbeat
     };
-    let genuine = Envelope { body: Some(Body::Raft(append)), ..envelope };
+    let genuine = Envelope { body: Some(append.into()), ..envelope };
     let wrong = [
         ("to another member", Envelope { to: third, ..genuine.clone() }),
         ("to one that is gone", Envelope { to: 9, ..genuine.clone() }),
@@ -133,7 +133,7 @@ fn openraft_511_an_append_behind_a_purged_entry_replaces_nothing() {
                 ..heartbeat.clone()
             };
             // A place before the beginning, and entries that another leader would have there.
-            world.inject(Envelope { body: Some(Body::Raft(append)), ..envelope.clone() });
+            world.inject(Envelope { body: Some(append.into()), ..envelope.clone() });
             world.run(5 * MILLI);
             let view = world.status(victim).unwrap();
             assert_eq!(view.raft.halted, None);

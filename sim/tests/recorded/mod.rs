@@ -263,7 +263,7 @@ impl Recorder {
 
     fn sent(&mut self, envelope: Envelope) {
         let Some(Body::Raft(message)) = envelope.body else { return };
-        let RaftMessage { kind, term, index, reject, .. } = message;
+        let RaftMessage { kind, term, index, reject, .. } = *message;
         for entry in message.entries {
             let known = self.heard.entry(entry.index).or_default();
             if entry.term > known.0 {

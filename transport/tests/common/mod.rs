@@ -2,6 +2,9 @@
 // Each test program uses a part of this.
 #![allow(dead_code, unreachable_pub)]
 
+// The gateway's tests have the same need.
+#[path = "../../../gateway/tests/common/ports.rs"]
+mod ports;
 pub mod raw;
 
 use std::collections::BTreeMap;
@@ -51,12 +54,17 @@ pub struct Member {
     pub address: String,
 }
 
+/// Where nobody listens, and nobody comes to while a member that listened there is down.
+pub fn free_address() -> String {
+    format!("127.0.0.1:{}", ports::free_port())
+}
+
 /// Nobody listens on port 1: a peer for tests that only connect from it.
 pub const NOWHERE: &str = "127.0.0.1:1";
 
 impl Member {
     pub fn start(id: u64, peers: &[(u64, &str)], options: TcpOptions) -> Member {
-        Member::start_at("127.0.0.1:0", id, peers, options)
+        Member::start_at(&free_address(), id, peers, options)
     }
 
     pub fn start_at(listen: &str, id: u64, peers: &[(u64, &str)], options: TcpOptions) -> Member {
@@ -132,7 +140,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 pub fn message(from: u64, to: u64, number: u64, data: Bytes) -> Envelope {
     let entries = vec![WireEntry { index: number, term: 1, kind: 0, data }];
     let raft = RaftMessage { kind: 3, term: 1, index: number, entries, ..RaftMessage::default() };
-    Envelope { cluster: CLUSTER, from, to, directory: 5, incarnation: 1, body: Some(Body::Raft(raft)) }
+    Envelope { cluster: CLUSTER, from, to, directory: 5, incarnation: 1, body: Some(raft.into()) }
 }
 
 pub fn number(envelope: &Envelope) -> u64 {
