@@ -74,7 +74,7 @@ async fn send_all(stage: Rc<Stage>, endpoint: Rc<Endpoint>, node: NodeId, peer: 
 async fn receive_all(stage: Rc<Stage>, endpoint: Rc<Endpoint>, peer: NodeId) {
     while let Ok((payload, _)) = endpoint.recv_from_raw(peer).await {
         let Ok(packets) = payload.downcast::<Packets>() else { continue };
-        for packet in &*packets {
+        for packet in *packets {
             stage.enter(|world| world.deliver(packet));
         }
     }

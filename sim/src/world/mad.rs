@@ -59,7 +59,7 @@ impl World {
     }
 
     /// A packet has arrived.
-    pub(crate) fn deliver(&mut self, packet: &Bytes) {
+    pub(crate) fn deliver(&mut self, packet: Bytes) {
         self.on_delivery(packet);
     }
 
