@@ -100,9 +100,12 @@ impl Hub {
 
     /// Time has passed: some may have to say how far they are.
     pub(crate) fn tick(&self, now: Time) {
-        let mut due = Vec::new();
         let mut timers = self.timers.lock();
         timers.now = now;
+        if timers.of.is_empty() {
+            return;
+        }
+        let mut due = Vec::new();
         for (&id, (every, next)) in &mut timers.of {
             if *next <= now {
                 *next = now + *every;
