@@ -1330,7 +1330,7 @@ pub const PLANTS: &[Plant] = &[
         does: "A page that is asked for with a body is not answered to a client that has closed its side.",
         file: "gateway/src/web/rest.rs",
         expected: Expected::Test {
-            target: "gateway_web::half_closed::whoever_has_nothing_more_to_say_gets_an_answer",
+            target: "gateway_web::half_closed::a_page_that_takes_its_time_is_answered_all_the_same",
             because: NO_GATEWAY,
         },
         class: Class::A,

@@ -59,6 +59,23 @@ async fn whoever_has_nothing_more_to_say_gets_an_answer() {
     server.stop(LONG).await;
 }
 
+/// A page that waits for what does not come: the end is surely seen before there is an answer.
+#[tokio::test]
+async fn a_page_that_takes_its_time_is_answered_all_the_same() {
+    let gate = crate::health::alone().await;
+    let whole = request("GET /readyz", "hello");
+    for written in [whole.replace(": 5", ": 50"), whole] {
+        let mut stream = TcpStream::connect(gate.server.local_addresses()[0]).await.unwrap();
+        stream.write_all(written.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let said = rest(stream).await;
+        assert!(
+            said.starts_with("HTTP/1.1 503 ") && said.contains("linearizable_read failed"),
+            "{written}\n{said}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn what_may_last_for_ever_ends_with_its_client() {
     let gate = patient().await;
