@@ -1050,6 +1050,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "import_by_flags_alone",
+        twin: "kvorumd import",
+        does: "What the environment or the configuration file says is ignored, and the data lies where nobody looks for it.",
+        file: "gateway/src/bin/kvorumd/import.rs",
+        expected: Expected::Test {
+            target: "gateway_snapshot::variables_and_the_configuration_file_say_where_as_at_a_start",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "import_in_no_id",
         twin: "kvorumd import",
         does: "A cluster's id says nothing of what was imported: members with and without it talk to each other.",

@@ -17,7 +17,7 @@ use crate::common::{KvClient, get, put, soon};
 use crate::{common, etcd};
 
 /// Each with where it is left out or shown.
-const ROWS: [(&str, &str); 25] = [
+const ROWS: [(&str, &str); 26] = [
     ("quota in a status", "masks.rs"),
     ("size in a status", "masks.rs"),
     ("over the quota from the start", "tests/kvorumd/serving.rs"),
@@ -43,6 +43,7 @@ const ROWS: [(&str, &str); 25] = [
     ("answers that nobody takes", "tests/messages.rs"),
     ("revision of a hash", "nothing here asks for hashes"),
     ("parcels of events", "follow.rs: Said"),
+    ("ranges in pieces", "tests/kv.rs; nothing here asks for them"),
 ];
 
 /// How long etcd is given to say nothing.

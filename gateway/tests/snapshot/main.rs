@@ -70,6 +70,24 @@ fn channel(flags: &[String]) -> Channel {
     endpoint.connect_lazy()
 }
 
+/// A member that is configured by its environment or by a file is not imported somewhere else.
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_and_the_configuration_file_say_where_as_at_a_start() {
+    let gate = one().await;
+    let scratch = Scratch::new();
+    let path = write(&scratch, &save(&gate.channel).await);
+    let [by_variable, by_file] = ["variable", "file"].map(|name| scratch.path().join(name));
+    let config = scratch.path().join("config");
+    std::fs::write(&config, format!("data-dir: {}\n", by_file.display())).unwrap();
+    for (name, value, data_dir) in
+        [("ETCD_DATA_DIR", &by_variable, &by_variable), ("ETCD_CONFIG_FILE", &config, &by_file)]
+    {
+        let output = process::command(&["import", path.to_str().unwrap()]).env(name, value).output().unwrap();
+        assert!(output.status.success(), "{name}: {output:?}");
+        assert!(data_dir.join("member").is_dir(), "{name}: {output:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn three_members_import_what_one_saved() {
     let gate = one().await;

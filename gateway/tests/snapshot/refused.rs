@@ -55,6 +55,15 @@ fn a_wrong_command_line_is_told_with_where_to_look() {
 }
 
 #[test]
+fn a_flag_that_is_not_there_is_refused_by_name_as_at_a_start() {
+    let scratch = Scratch::new();
+    let output = run(&scratch, &["file", "--cert-file=x"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("--cert-file is not supported by kvorumd: "), "{said}");
+}
+
+#[test]
 fn its_help_has_its_flags() {
     for words in [&["import", "--help"][..], &["import", "-h"], &["import", "file", "--help"]] {
         let output = command(words).output().unwrap();

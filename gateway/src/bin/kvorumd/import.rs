@@ -9,6 +9,7 @@ use std::path::Path;
 use kvorum::ErrorKind;
 use kvorum::storage::{ImageMeta, Storage};
 use kvorum::storages::FileStorage;
+use kvorum_core::planted;
 use kvorum_core::state::State;
 use kvorum_gateway::backup::{self, Source, Trailer};
 
@@ -17,7 +18,8 @@ use crate::directory::strangers;
 use crate::flags::Given;
 use crate::flags::parse::{Fault, parse};
 use crate::imported::Imported;
-use crate::settings::Settings;
+use crate::prepare;
+use crate::settings::{self, Settings};
 use crate::staging::Staging;
 
 /// Why nothing was imported.
@@ -44,6 +46,7 @@ impl From<String> for Failure {
 pub(crate) fn import(words: &[String]) -> Result<String, Failure> {
     let (trailer, words) = trailer(words)?;
     let (file, given) = read(&words)?;
+    let given = complete(given)?;
     let settings = Settings::of(&given)?;
     let cluster = Cluster::begin(&settings)?;
     let file = Path::new(&file);
@@ -125,6 +128,17 @@ fn read(words: &[String]) -> Result<(String, Given), Fault> {
         (given, rest) if rest.is_empty() => Ok((file.clone(), given)),
         (_, rest) => Err(Fault::Wrong(format!("'{}' is not a valid flag", rest.join(" ")))),
     }
+}
+
+/// With what the environment or the configuration file says, as at a start; nothing is ignored silently here either.
+fn complete(given: Given) -> Result<Given, String> {
+    if planted!("import_by_flags_alone") {
+        return Ok(given);
+    }
+    let mut notes = Vec::new();
+    let given = prepare::complete(given, &mut notes)?;
+    let refusals = settings::refusals(&given);
+    if refusals.is_empty() { Ok(given) } else { Err(refusals.join("; and ")) }
 }
 
 /// Fills the storage: what is stored, as the image of the cluster's first entry.

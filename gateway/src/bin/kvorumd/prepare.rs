@@ -39,7 +39,7 @@ pub(crate) fn prepare(given: Given, stray: Option<&String>) -> Result<(Settings,
 }
 
 /// What was given with flags, with what the environment adds; or what the configuration file has, which replaces both.
-fn complete(mut given: Given, notes: &mut Vec<Note>) -> Result<Given, String> {
+pub(crate) fn complete(mut given: Given, notes: &mut Vec<Note>) -> Result<Given, String> {
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     *notes = environment::take(&mut given, variables)?;

@@ -27,7 +27,8 @@ const IMPORT_HEAD: &str = "Usage:
 
   kvorumd import FILE [flags]
     Make the data directory of a new member from FILE, which 'etcdctl snapshot save FILE' wrote. Every member of a
-    cluster imports the same FILE, with the flags that it will be started with. All of kvorumd's flags are taken.
+    cluster imports the same FILE, with the flags that it will be started with, or its
+    ETCD_... variables, or its --config-file. All of kvorumd's flags are taken.
 
 Flags:
   --skip-hash-check 'false'
