@@ -778,6 +778,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "sweep_begins_anew",
+        twin: "a revision of a million keys",
+        does: "Every compaction looks at the oldest revision's changes from the first one on: a very large one is never freed.",
+        file: "core/src/state/compact.rs",
+        expected: Expected::Test {
+            target: "core::state::tests::compact::a_revision_with_many_changes_is_freed_while_compactions_go_on",
+            because: "no seed has so many changes in one revision that a tick does not free them all",
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "garbage_under_long_read",
         twin: "L1",
         does: "Garbage is collected while a long read needs it.",

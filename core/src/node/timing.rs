@@ -35,6 +35,11 @@ impl Timing {
         self.election_ticks
     }
 
+    /// The time between two ticks.
+    pub(super) fn every(&self) -> Duration {
+        self.every
+    }
+
     pub(super) fn next_tick(&self) -> Time {
         self.next
     }

@@ -15,8 +15,11 @@ use crate::time::Time;
 /// How often a leader looks whether something is to be agreed on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Superseded versions freed at a tick. A few milliseconds' worth at most.
-const GARBAGE_PER_TICK: usize = 5_000;
+/// Superseded versions freed at a tick, for each millisecond between two: 250,000 a second whatever the heartbeat.
+const GARBAGE_PER_MILLI: u128 = 250;
+
+/// And so many at once. Some ten milliseconds' worth at most.
+const MOST_GARBAGE: u128 = 50_000;
 
 /// How many samples of the revision are kept over the age that is kept.
 const SAMPLES: u32 = 10;
@@ -54,7 +57,8 @@ impl Upkeep {
 
 impl Node {
     pub(super) fn upkeep(&mut self) {
-        self.collect_garbage(GARBAGE_PER_TICK);
+        let garbage = self.timing.every().as_millis() * GARBAGE_PER_MILLI;
+        self.collect_garbage(garbage.clamp(GARBAGE_PER_MILLI, MOST_GARBAGE) as usize);
         self.save_image_if_due();
         self.trim_window();
         if !self.leases.is_leading() {

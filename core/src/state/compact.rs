@@ -47,8 +47,11 @@ impl Store {
     /// changes at most; true: there is more.
     pub(super) fn collect_garbage(&mut self, mut budget: usize, goal: Revision) -> bool {
         if self.sweep.target != goal {
-            // The first revision's changes were judged by another compaction.
-            self.sweep = Sweep { target: goal, done: 0, ..self.sweep };
+            // The first revision's changes were judged by another compaction. Behind it, once and for all: begun anew
+            // each time, a revision of very many would never be done. At it, what it kept may go now.
+            let is_settled = self.log.first() < self.sweep.target && !planted!("sweep_begins_anew");
+            let done = if is_settled { self.sweep.done } else { 0 };
+            self.sweep = Sweep { target: goal, done, ..self.sweep };
         }
         while self.sweep.finished < goal {
             if self.log.first() > goal || !self.sweep_first(&mut budget) {

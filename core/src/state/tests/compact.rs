@@ -114,3 +114,19 @@ fn a_revision_with_many_changes_is_freed_in_steps_too() {
     lab.collect();
     assert_eq!(held(&lab.state), 1);
 }
+
+#[test]
+fn a_revision_with_many_changes_is_freed_while_compactions_go_on() {
+    let mut lab = Lab::new();
+    (0..1000).for_each(|i| drop(lab.put(&format!("k{i:04}"), "")));
+    lab.delete("k", "l");
+    let deleted = lab.state.revision();
+    lab.put("after", "");
+    for round in 0..30 {
+        let newest = lab.put("after", "");
+        lab.compact(newest - 1);
+        lab.state.collect_garbage(100);
+        // Each of its thousand keys has a put before it, and a hundred changes are looked at in a round.
+        assert!(round < 25 || lab.state.physical_revision() >= deleted, "round {round}");
+    }
+}
