@@ -476,3 +476,19 @@ async fn a_stream_ends_with_its_server_so_that_the_client_goes_on_elsewhere() {
     assert_eq!(ended.code(), Code::Unavailable, "{ended}");
     soon("the server's end", stopping).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_refused_in_etcds_words() {
+    let gate = one().await;
+    let mut stream = Stream::open(&gate).await;
+    let create = pb::WatchCreateRequest { key: vec![b'k'; 3 << 20].into(), ..Default::default() };
+    stream.ask(RequestUnion::CreateRequest(create)).await;
+    let refused = stream.answers.message().await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    let words = refused.message();
+    assert!(
+        words.starts_with("grpc: received message larger than max (31457")
+            && words.ends_with(" vs. 2097152)"),
+        "{words}"
+    );
+}

@@ -57,7 +57,7 @@ impl<R: Stream<Item = Result<WatchRequest, Status>> + Unpin> WatchStream<R> {
         match Pin::new(requests).poll_next(context) {
             Poll::Pending => return Ok(false),
             Poll::Ready(None) => self.requests = None,
-            Poll::Ready(Some(Err(status))) => return Err(status),
+            Poll::Ready(Some(Err(status))) => return Err(errors::inbound(status)),
             Poll::Ready(Some(Ok(request))) => self.on_request(request),
         }
         Ok(true)
