@@ -23,10 +23,8 @@ use crate::time::Time;
 /// Bytes of entries in one append message.
 const MESSAGE_BYTES: u64 = 1 << 20;
 
-/// Append messages on their way to one peer. Raft joins what it sends one peer in one turn, so to one that was away so
-/// many may become one message: it must stay below what a transport takes in a frame, and not stand long before a
-/// heartbeat.
-const INFLIGHT: usize = 16;
+/// Append messages on their way to one peer.
+const INFLIGHT: usize = 256;
 
 /// Bytes of entries applied under one lock.
 const APPLY_BYTES: u64 = 4 << 20;
