@@ -118,7 +118,9 @@ fn a_revision_with_many_changes_is_freed_in_steps_too() {
 #[test]
 fn a_revision_with_many_changes_is_freed_while_compactions_go_on() {
     let mut lab = Lab::new();
-    (0..1000).for_each(|i| drop(lab.put(&format!("k{i:04}"), "")));
+    for i in 0..1000 {
+        lab.put(&format!("k{i:04}"), "");
+    }
     lab.delete("k", "l");
     let deleted = lab.state.revision();
     lab.put("after", "");
