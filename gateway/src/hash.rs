@@ -46,9 +46,7 @@ impl Gateway {
             hash_revision: hashed.until,
         })
     }
-}
 
-impl Gateway {
     async fn hash_of(&self, scope: Scope) -> Result<Hashed, Status> {
         let client = self.client.clone();
         self.walkers.walk(move || walk(&client, scope)).await

@@ -48,9 +48,8 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_walk_at_once_than_there_are_places() {
-        let (walkers, now, most) =
-            (Arc::new(Walkers::default()), Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
-        let most = Arc::new(most);
+        let walkers = Arc::new(Walkers::default());
+        let [now, most] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
         let mut walks = tokio::task::JoinSet::new();
         for _ in 0..50 {
             let (walkers, now, most) = (walkers.clone(), now.clone(), most.clone());

@@ -218,7 +218,9 @@ impl Process {
     pub(crate) fn plan_turn(&mut self, at: Time) -> bool {
         self.turn_at = Some(at);
         let is_news = !self.planned.contains(&at);
-        is_news.then(|| self.planned.push(at));
+        if is_news {
+            self.planned.push(at);
+        }
         is_news
     }
 

@@ -25,7 +25,8 @@ const A_WHILE: Duration = Duration::from_millis(1);
 
 const LETS_TIME_PASS: &str = "a task of the service lets time pass now and then";
 
-const ENDLESS: &str = "tasks wake one another, or themselves, or begin others, for ever: is there a loop without a sleep, or with one of almost nothing?";
+const ENDLESS: &str = "tasks wake one another, or themselves, or begin others, for ever: \
+                       is there a loop without a sleep, or with one of almost nothing?";
 
 /// What a service in rehearsal has of the world. Cheap to clone; every task keeps one.
 ///

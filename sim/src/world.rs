@@ -340,8 +340,9 @@ impl World {
             let epoch = host.epoch;
             let Some(process) = &mut host.process else { continue };
             let at = now.max(process.paused_until);
-            if process.turn_at.is_none_or(|planned| planned > at) && !process.inbox.is_empty() {
-                process.plan_turn(at).then(|| self.queue.push(at, Event::Turn(node, epoch)));
+            let is_due = process.turn_at.is_none_or(|planned| planned > at) && !process.inbox.is_empty();
+            if is_due && process.plan_turn(at) {
+                self.queue.push(at, Event::Turn(node, epoch));
             }
         }
     }
@@ -354,7 +355,9 @@ impl World {
         if at == Time::NEVER || process.turn_at.is_some_and(|planned| planned <= at) {
             return;
         }
-        process.plan_turn(at).then(|| self.queue.push(at, Event::Turn(node, epoch)));
+        if process.plan_turn(at) {
+            self.queue.push(at, Event::Turn(node, epoch));
+        }
     }
 
     fn on_turn(&mut self, node: NodeId, epoch: u64) {

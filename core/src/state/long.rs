@@ -3,8 +3,8 @@
 //! The node's one thread takes the lock of the state whenever it applies, and it sends the heartbeats too: while a read
 //! of everything held the lock for a second, nothing would be written, and a leader would lose its office. So such a
 //! read is done in slices, each under a lock of its own, of the state as it was at one moment: what is at or below a
-//! revision does not change, and what a compaction takes meanwhile is not freed before the read is over (`readers`). Sorting, cutting and copying need
-//! no lock at all.
+//! revision does not change, and what a compaction takes meanwhile is not freed before the read is over (`readers`).
+//! Sorting, cutting and copying need no lock at all.
 
 use std::ops::Bound;
 use std::sync::Arc;
