@@ -275,7 +275,8 @@ pub trait Transport: Send {
     /// [`crate::ErrorKind::Io`] if it cannot listen, [`crate::ErrorKind::Config`] if it was set up wrongly.
     fn start(&mut self, local: Local, inbox: Inbox) -> Result<()>;
 
-    /// Sends a message to `envelope.to`. Never waits: what cannot be sent soon is dropped, the oldest first.
+    /// Sends a message to `envelope.to`. Never waits: what cannot be sent soon is dropped, the oldest first, but of
+    /// messages with entries the newest: without those before them, a follower cannot use the rest.
     fn send(&mut self, envelope: Envelope);
 
     /// Sends an image, introduced by `envelope` (a raft message whose `image` says what it is of), to

@@ -51,7 +51,7 @@ pub enum Expected {
     Checkers(&'static [Checker]),
     /// A test that plays it, because made-up runs cannot show it.
     Test {
-        /// Which: `core`, `storage`, `sim`, `gateway` or `kvorumd` (the server) and the path of one of its unit
+        /// Which: `core`, `storage`, `transport`, `sim`, `gateway` or `kvorumd` (the server) and the path of one of its unit
         /// tests; `storage_rot` and a test in `storage/tests/rot.rs`, and so on for `storage_…` and `gateway_…`; or
         /// a file in `sim/tests` and the test in it.
         target: &'static str,
@@ -360,6 +360,28 @@ pub const PLANTS: &[Plant] = &[
         does: "A write without a session is sent again as soon as the term changes: it may happen twice.",
         file: "core/src/node/mod.rs",
         expected: Expected::Checkers(&[Checker::History]),
+        class: Class::A,
+    },
+    Plant {
+        name: "append_of_any_size",
+        twin: "a follower that is far behind",
+        does: "What raft joins for a follower that is far behind is sent as one message, larger than a transport carries.",
+        file: "core/src/node/split.rs",
+        expected: Expected::Test {
+            target: "core::node::split::tests::a_long_append_is_cut_and_every_part_begins_where_the_one_before_ends",
+            because: "made-up runs write little, and their network carries messages of any size",
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "newest_entries_kept",
+        twin: "a follower that is far behind",
+        does: "A full queue to a follower loses the first entries that it lacks, and carries the rest in vain.",
+        file: "transport/src/queue.rs",
+        expected: Expected::Test {
+            target: "transport::queue::tests::of_a_leaders_entries_the_newest_goes_and_small_talk_pushes_none_out",
+            because: "made-up runs have a network of their own",
+        },
         class: Class::A,
     },
     Plant {

@@ -18,8 +18,9 @@ pub const MAX_FRAME: usize = 64 << 20;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TcpOptions {
-    /// Bytes of encoded messages that may wait for one peer. Over it, the oldest are dropped; a message that
-    /// is larger than this on its own waits alone. Default: 64 MiB.
+    /// Bytes of encoded messages that may wait for one peer. Over it, the oldest are dropped, and of a leader's
+    /// entries, which may fill all but an eighth of it, the newest; a message that is larger than this on its own
+    /// waits alone. Default: 64 MiB.
     pub queue_bytes: usize,
     /// Messages that may wait for one peer. Over it, the oldest are dropped. Default: 16384.
     pub queue_frames: usize,

@@ -1,9 +1,14 @@
 //! What waits to be written to one peer: bounded, the oldest goes first.
+//!
+//! But for the entries that a leader sends: of those the newest goes. A follower can use them only from the first that
+//! it lacks, so a queue that had lost its oldest would carry the rest in vain, and a follower that is further behind
+//! than the queue is long would never catch up.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use kvorum_core::transport::Envelope;
+use kvorum_core::planted;
+use kvorum_core::transport::{Body, Envelope};
 use parking_lot::{Condvar, Mutex};
 
 /// A bounded queue between whoever sends and the peer's writer. Sending never waits.
@@ -44,11 +49,12 @@ impl Queue {
         Queue { inner: Mutex::default(), changed: Condvar::new(), max_bytes, max_frames }
     }
 
-    /// Appends a message of `size` bytes encoded. Answers how many older ones were dropped for it.
+    /// Appends a message of `size` bytes encoded. Answers how many were dropped: older ones for its sake, or itself.
     pub(crate) fn push(&self, envelope: Envelope, size: usize) -> usize {
         let mut dropped = Vec::new();
         let mut inner = self.inner.lock();
-        if inner.closed {
+        let is_late = has_entries(&envelope) && inner.bytes + size > self.room_for_entries();
+        if inner.closed || is_late && !inner.waiting.is_empty() {
             return 1;
         }
         while !inner.waiting.is_empty()
@@ -62,6 +68,11 @@ impl Queue {
         self.changed.notify_one();
         // Freed here, outside the lock.
         dropped.len()
+    }
+
+    /// An eighth is left to what else is said, which must not push out the entries that wait.
+    fn room_for_entries(&self) -> usize {
+        if planted!("newest_entries_kept") { usize::MAX / 2 } else { self.max_bytes - self.max_bytes / 8 }
     }
 
     /// Waits for something to write, the loss of the connection, or the deadline.
@@ -153,6 +164,10 @@ impl Queue {
     }
 }
 
+fn has_entries(envelope: &Envelope) -> bool {
+    matches!(&envelope.body, Some(Body::Raft(raft)) if !raft.entries.is_empty())
+}
+
 impl Inner {
     fn pop(&mut self) -> Option<(Envelope, usize)> {
         let (envelope, size) = self.waiting.pop_front()?;
@@ -164,6 +179,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kvorum_core::transport::{RaftMessage, WireEntry};
 
     fn message(to: u64) -> Envelope {
         Envelope { to, ..Envelope::default() }
@@ -198,6 +214,22 @@ mod tests {
         assert_eq!(queue.push(message(2), 500), 1);
         assert_eq!(queue.push(message(3), 10), 1);
         assert_eq!(all(&queue), [3]);
+    }
+
+    #[test]
+    fn of_a_leaders_entries_the_newest_goes_and_small_talk_pushes_none_out() {
+        let append = |to| {
+            let entries = vec![WireEntry::default()];
+            let raft = RaftMessage { entries, ..RaftMessage::default() };
+            Envelope { to, body: Some(raft.into()), ..Envelope::default() }
+        };
+        let queue = Queue::new(80, 1000);
+        let dropped: Vec<_> = (1..=9).map(|n| queue.push(append(n), 10)).collect();
+        assert_eq!(dropped, [0, 0, 0, 0, 0, 0, 0, 1, 1]);
+        assert_eq!(queue.push(message(20), 10), 0);
+        assert_eq!(all(&queue), [1, 2, 3, 4, 5, 6, 7, 20]);
+        assert_eq!(queue.push(append(21), 500), 0, "alone, it may be as large as it likes");
+        assert_eq!(all(&queue), [21]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod propose;
 mod read;
 mod ready;
 mod recover;
+mod split;
 mod timing;
 mod upkeep;
 mod view;

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use raft::eraftpb::{Message, MessageType};
 use raft::{Ready, SnapshotStatus};
 
+use super::split::split;
 use super::{Node, Output, guard, wire};
 use crate::ids::{NodeId, Ticket};
 use crate::state::State;
@@ -154,7 +155,7 @@ impl Node {
     /// Raft's messages, addressed. Images go their own way.
     fn envelopes(&mut self, messages: Vec<Message>) -> Vec<Envelope> {
         let mut envelopes = Vec::with_capacity(messages.len());
-        for message in messages {
+        for message in messages.into_iter().flat_map(split) {
             let to = message.to;
             if message.from != self.identity.node {
                 continue; // It passes on another's question: the asker will ask again.

@@ -31,7 +31,9 @@ impl<'a> Program<'a> {
             Some(Program { folder, part: Part::Tests(file) })
         };
         match name {
-            "core" | "storage" | "sim" | "gateway" => Program { folder: name, part: Part::Library },
+            "core" | "storage" | "transport" | "sim" | "gateway" => {
+                Program { folder: name, part: Part::Library }
+            }
             "kvorumd" => Program { folder: "gateway", part: Part::Binary(name) },
             _ => WITH_TESTS
                 .iter()

@@ -1,0 +1,80 @@
+//! Appends of a size that a transport can carry.
+//!
+//! Raft joins everything that it has for one peer in one turn into one message. For a peer that is far behind that is
+//! its whole window, hundreds of megabytes: more than a transport carries, and what it does not carry is lost without a
+//! word, every time anew. So a long one is cut into what raft would have sent had it not joined them.
+
+use raft::eraftpb::{Message, MessageType};
+
+/// Bytes of entries in one message; an entry that is larger goes alone.
+const APPEND_BYTES: usize = 4 << 20;
+
+/// `message`, in as many as it takes, in order.
+pub(super) fn split(message: Message) -> Vec<Message> {
+    let bytes: usize = message.entries.iter().map(|entry| entry.data.len()).sum();
+    let is_append = message.get_msg_type() == MessageType::MsgAppend;
+    if !is_append || bytes <= APPEND_BYTES || planted!("append_of_any_size") {
+        return vec![message];
+    }
+    let mut rest = message;
+    let entries = std::mem::take(&mut rest.entries);
+    let (mut parts, mut size) = (Vec::new(), 0);
+    for entry in entries {
+        if !rest.entries.is_empty() && size + entry.data.len() > APPEND_BYTES {
+            size = 0;
+            let part = rest.clone();
+            if let Some(last) = rest.entries.pop() {
+                (rest.index, rest.log_term) = (last.index, last.term);
+            }
+            rest.entries.clear();
+            parts.push(part);
+        }
+        size += entry.data.len();
+        rest.entries.push(entry);
+    }
+    parts.push(rest);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raft::eraftpb::Entry;
+
+    fn append(sizes: &[usize]) -> Message {
+        let mut message = Message::default();
+        message.set_msg_type(MessageType::MsgAppend);
+        (message.to, message.term, message.index, message.log_term, message.commit) = (2, 9, 10, 1, 12);
+        let entry = |(i, &size): (usize, &usize)| Entry {
+            index: 11 + i as u64,
+            term: 2 + i as u64,
+            data: vec![0; size].into(),
+            ..Entry::default()
+        };
+        message.entries = sizes.iter().enumerate().map(entry).collect::<Vec<_>>().into();
+        message
+    }
+
+    #[test]
+    fn a_long_append_is_cut_and_every_part_begins_where_the_one_before_ends() {
+        let whole = append(&[APPEND_BYTES - 1, 1, 1, 3 * APPEND_BYTES, 0, 1]);
+        let parts = split(whole.clone());
+        let counts: Vec<_> = parts.iter().map(|part| part.entries.len()).collect();
+        assert_eq!(counts, [2, 1, 1, 2]);
+        let mut end = (whole.index, whole.log_term);
+        for part in &parts {
+            assert_eq!((part.index, part.log_term), end);
+            assert_eq!((part.to, part.term, part.commit), (2, 9, 12));
+            end = part.entries.last().map(|last| (last.index, last.term)).unwrap();
+        }
+        let entries: Vec<_> = parts.into_iter().flat_map(|part| part.entries).collect();
+        assert_eq!(entries, whole.entries.to_vec());
+    }
+
+    #[test]
+    fn what_is_short_stays_whole() {
+        for message in [append(&[]), append(&[1, 2]), append(&[2 * APPEND_BYTES]), Message::default()] {
+            assert_eq!(split(message.clone()), [message]);
+        }
+    }
+}
