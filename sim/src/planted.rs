@@ -589,6 +589,28 @@ pub const PLANTS: &[Plant] = &[
         class: Class::B,
     },
     Plant {
+        name: "note_overtakes_renewal",
+        twin: "E1",
+        does: "What remains of a lease is noted behind the entry that takes the last note back for a renewal.",
+        file: "core/src/node/expiry.rs",
+        expected: Expected::Test {
+            target: "core::node::expiry::tests::no_note_follows_the_entry_that_takes_one_back",
+            because: "the minute's note has to fall into the milliseconds of a renewal, and a leader to fall right behind it",
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "lowest_leases_noted",
+        twin: "etcd 13508",
+        does: "Of very many leases, what remains is noted of those with the lowest ids only.",
+        file: "core/src/node/expiry.rs",
+        expected: Expected::Test {
+            target: "core::node::expiry::tests::however_many_leases_there_are_each_is_noted_in_its_turn",
+            because: "made-up runs have few leases",
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "renew_leaves_note",
         twin: "E1",
         does: "A renewal is acknowledged while the log says that less remains.",

@@ -6,6 +6,7 @@
 //! log* before it is acknowledged: the next leader would otherwise end the lease too early.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::command::LeaseRemaining;
@@ -27,8 +28,17 @@ struct Running {
     touched: Time,
     /// Less than the whole may stand in the log (or be on its way there).
     noted: bool,
+    /// Entries under way that take a note back. No note may follow them: a renewal will be acknowledged when they are
+    /// applied, and the note would be the last word.
+    taking_back: usize,
     /// When its end was proposed last.
     ending: Option<Time>,
+}
+
+impl Running {
+    fn new(now: Time, ttl: Duration) -> Running {
+        Running { ttl, deadline: now + ttl, touched: now, noted: false, taking_back: 0, ending: None }
+    }
 }
 
 #[derive(Default)]
@@ -37,6 +47,8 @@ pub(super) struct LeaseClock {
     pub(super) renewed: u64,
     running: BTreeMap<LeaseId, Running>,
     order: BTreeSet<(Time, LeaseId)>,
+    /// The last lease that was written down: the others get their turn before it does again.
+    last_noted: LeaseId,
 }
 
 fn seconds(ttl: i64) -> Duration {
@@ -53,7 +65,7 @@ impl LeaseClock {
             let noted = noted.filter(|_| !planted!("ignore_checkpoint"));
             let deadline = now + noted.unwrap_or(ttl);
             self.order.insert((deadline, lease.id));
-            let running = Running { ttl, deadline, touched: now, noted: noted.is_some(), ending: None };
+            let running = Running { noted: noted.is_some(), deadline, ..Running::new(now, ttl) };
             self.running.insert(lease.id, running);
         }
     }
@@ -68,10 +80,9 @@ impl LeaseClock {
 
     pub(super) fn granted(&mut self, now: Time, id: LeaseId, ttl: i64) {
         self.ended(id);
-        let ttl = seconds(ttl);
-        let deadline = now + ttl;
-        self.order.insert((deadline, id));
-        self.running.insert(id, Running { ttl, deadline, touched: now, noted: false, ending: None });
+        let running = Running::new(now, seconds(ttl));
+        self.order.insert((running.deadline, id));
+        self.running.insert(id, running);
     }
 
     pub(super) fn ended(&mut self, id: LeaseId) {
@@ -107,10 +118,18 @@ impl LeaseClock {
         Some(lease.ttl)
     }
 
+    /// An entry that takes a note back was proposed.
+    pub(super) fn taking_note_back(&mut self, id: LeaseId) {
+        if let Some(lease) = self.running.get_mut(&id) {
+            lease.taking_back += 1;
+        }
+    }
+
     /// The log says again that the whole remains.
     pub(super) fn note_taken_back(&mut self, id: LeaseId) {
         if let Some(lease) = self.running.get_mut(&id) {
             lease.noted = false;
+            lease.taking_back = lease.taking_back.saturating_sub(1);
         }
     }
 
@@ -139,11 +158,30 @@ impl LeaseClock {
 
     /// What is to be written down now.
     pub(super) fn checkpoints(&mut self, now: Time) -> Vec<LeaseRemaining> {
+        let from =
+            if planted!("lowest_leases_noted") { LeaseId::MIN } else { self.last_noted.saturating_add(1) };
+        let mut notes = self.checkpoints_among(now, from..=LeaseId::MAX, PER_ENTRY);
+        let rest = self.checkpoints_among(now, LeaseId::MIN..=self.last_noted, PER_ENTRY - notes.len());
+        notes.extend(rest);
+        self.last_noted = notes.last().map_or(self.last_noted, |note| note.id);
+        notes
+    }
+
+    fn checkpoints_among(
+        &mut self,
+        now: Time,
+        ids: RangeInclusive<LeaseId>,
+        most: usize,
+    ) -> Vec<LeaseRemaining> {
         let mut notes = Vec::new();
-        for (&id, lease) in &mut self.running {
+        for (&id, lease) in self.running.range_mut(ids) {
+            if notes.len() == most {
+                break;
+            }
             let is_due = lease.ttl > CHECKPOINT_INTERVAL && now.since(lease.touched) >= CHECKPOINT_INTERVAL;
             let is_due = is_due && !(planted!("checkpoint_once") && lease.noted);
-            if !is_due || lease.ending.is_some() || lease.deadline <= now || notes.len() == PER_ENTRY {
+            let is_due = is_due && (lease.taking_back == 0 || planted!("note_overtakes_renewal"));
+            if !is_due || lease.ending.is_some() || lease.deadline <= now {
                 continue;
             }
             lease.touched = now;
@@ -199,5 +237,31 @@ mod tests {
         new.start(at(100), [lease].into_iter());
         assert_eq!(new.remaining(at(100), 7), Some(Duration::from_secs(240)));
         assert!(new.is_noted(7));
+    }
+
+    #[test]
+    fn no_note_follows_the_entry_that_takes_one_back() {
+        let mut clock = clock(300);
+        assert_eq!(clock.checkpoints(at(60)).len(), 1);
+        clock.taking_note_back(7);
+        clock.taking_note_back(7);
+        assert_eq!(clock.checkpoints(at(120)), [], "it would be the last word");
+        clock.note_taken_back(7);
+        clock.renew(at(119), 7);
+        assert!(!clock.is_noted(7));
+        assert_eq!(clock.checkpoints(at(179)), [], "another is under way");
+        clock.note_taken_back(7);
+        assert_eq!(clock.checkpoints(at(180)), [LeaseRemaining { id: 7, millis: 239_000 }]);
+    }
+
+    #[test]
+    fn however_many_leases_there_are_each_is_noted_in_its_turn() {
+        let mut clock = LeaseClock::default();
+        let minute = 60 * PER_ENTRY as i64;
+        let ids = 1..=minute + 1000;
+        ids.clone().for_each(|id| clock.granted(Time::ZERO, id, 1000));
+        let notes = (60..125).flat_map(|second| clock.checkpoints(at(second)));
+        let noted: BTreeSet<LeaseId> = notes.map(|note| note.id).collect();
+        assert!(noted.into_iter().eq(ids), "the lowest come again, the highest never");
     }
 }

@@ -183,7 +183,10 @@ impl Node {
         let term = self.raft.raft.term;
         let note = Op::LeaseCheckpoint(LeaseCheckpoint { term, leases: vec![whole] });
         match self.propose_own(note) {
-            Some(request) => self.leases.taking_back.entry(request).or_default().push(question),
+            Some(request) => {
+                self.leases.clock.taking_note_back(question.id);
+                self.leases.taking_back.entry(request).or_default().push(question);
+            }
             None => self.pass_on(question),
         }
     }
