@@ -165,6 +165,7 @@ impl Builder {
             Some(transport) => transport,
             None => reach(self.id, peers, self.listen)?,
         };
+        config.check_message(transport.max_message())?;
         storage.set_identity(&identity)?;
         Node::start(Parts { config, identity, storage, recovered, transport })
     }

@@ -40,7 +40,7 @@ mod run;
 pub use builder::Builder;
 pub use run::Node;
 
-pub use kvorum_core::config::{AutoCompaction, Config, Limits};
+pub use kvorum_core::config::{AutoCompaction, Config, Limits, MAX_REQUEST_BYTES};
 pub use kvorum_core::node::{Role, View};
 pub use kvorum_core::{
     Answer, Client, Error, ErrorKind, IntoIter, Iter, Lease, Outcome, Result, Status, Wait, Watch, WatchItem,

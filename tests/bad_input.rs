@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use kvorum::request::*;
 use kvorum::storages::faulty::FaultyDisk;
 use kvorum::storages::{FileStorage, Options};
-use kvorum::transports::MemoryNetwork;
+use kvorum::transports::{MemoryNetwork, TcpOptions, TcpTransport};
 use kvorum::{Builder, Client, ErrorKind, Node, Outcome, Result, block_on};
 
 const TABLES: &str = include_str!("../docs/ERRORS.md");
@@ -492,7 +492,11 @@ fn contradictory_configuration() {
     wrong(Node::builder().peers([(1, "a:1"), (2, "b")]), "host:port");
     wrong(Node::builder().peers([(1, "a:1"), (2, "a:1")]), "same address");
     wrong(Node::builder().election_timeout(Duration::from_secs(51)), "50 s");
-    wrong(Node::builder().tune(|config| config.limits.request_bytes = 65 << 20), "64 MiB");
+    wrong(Node::builder().tune(|config| config.limits.request_bytes = 61 << 20), "60 MiB");
+    let small = TcpOptions { max_frame: 1 << 20, ..TcpOptions::default() };
+    let small = TcpTransport::with_options("127.0.0.1:0", [(2, "127.0.0.1:1".into())].into(), small);
+    let two = [(1, "127.0.0.1:0"), (2, "127.0.0.1:1")];
+    wrong(Node::builder().peers(two).transport(small), "carries messages of 1048576 bytes");
     wrong(Node::builder().peers([(1, ""), (2, "b:1")]), "address to listen on");
 }
 

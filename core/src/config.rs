@@ -45,10 +45,16 @@ pub struct Config {
     pub is_volatile: bool,
 }
 
+/// The largest that [`Limits::request_bytes`] may be: 60 MiB, which leaves room in the 64 MiB of a message between members.
+pub const MAX_REQUEST_BYTES: usize = 60 << 20;
+
+/// What a message may have beside the one write in it, in bytes: whom it is from, a session's words, lengths.
+const BESIDE_A_WRITE: usize = 4 << 10;
+
 /// The limits on requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one request, encoded.
+    /// Bytes of one request, encoded; [`MAX_REQUEST_BYTES`] at most.
     pub request_bytes: usize,
     /// Operations in one list of a transaction, with what its nested ones use.
     pub txn_ops: usize,
@@ -142,7 +148,6 @@ impl Config {
     ///
     /// [`ErrorKind::Config`], saying what does not.
     pub fn check(&self) -> Result<()> {
-        let wrong = |reason: &str| Err(ErrorKind::Config { reason: reason.into() }.into());
         let mut voters = self.voters.clone();
         voters.sort_unstable();
         voters.dedup();
@@ -167,11 +172,32 @@ impl Config {
         if self.heartbeat < Duration::from_millis(1) || self.heartbeat > self.election_timeout / 5 {
             return wrong("the election timeout must be at least 5 heartbeats, a heartbeat at least 1 ms");
         }
-        if self.limits.request_bytes > 64 << 20 || self.limits.txn_depth > 32 {
-            return wrong("requests may have 64 MiB at most and transactions be nested 32 deep");
+        if self.limits.request_bytes > MAX_REQUEST_BYTES || self.limits.txn_depth > 32 {
+            return wrong("requests may have 60 MiB at most and transactions be nested 32 deep");
         }
         Ok(())
     }
+
+    /// Whether the largest write that is allowed fits into the largest message that a transport carries
+    /// ([`max_message`](crate::transport::Transport::max_message)). (A node that is alone sends nothing.)
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`].
+    pub fn check_message(&self, most: usize) -> Result<()> {
+        let needed = self.limits.request_bytes + BESIDE_A_WRITE;
+        if self.voters.len() > 1 && most < needed && !planted!("any_transport_will_do") {
+            return wrong(&format!(
+                "the transport carries messages of {most} bytes, and limits.request_bytes ({}) needs {needed}",
+                self.limits.request_bytes
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn wrong(reason: &str) -> Result<()> {
+    Err(ErrorKind::Config { reason: reason.into() }.into())
 }
 
 #[cfg(test)]
@@ -198,5 +224,15 @@ mod tests {
     fn a_list_without_oneself_is_refused() {
         assert!(Config::new(4, [1, 2, 3]).check().is_err());
         assert!(Config::new(1, [1, 2, 3]).check().is_ok());
+    }
+
+    #[test]
+    fn a_transport_must_carry_the_largest_write() {
+        let mut three = Config::new(1, [1, 2, 3]);
+        three.limits.request_bytes = 1 << 20;
+        assert!(three.check_message(1 << 20).is_err(), "a write is not all of a message");
+        assert!(three.check_message((1 << 20) + BESIDE_A_WRITE).is_ok());
+        let alone = Config { voters: vec![1], ..three };
+        assert!(alone.check_message(0).is_ok());
     }
 }

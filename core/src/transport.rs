@@ -279,6 +279,14 @@ pub trait Transport: Send {
     /// messages with entries the newest: without those before them, a follower cannot use the rest.
     fn send(&mut self, envelope: Envelope);
 
+    /// The largest message that it carries, in bytes encoded. The default: any.
+    ///
+    /// A node is not started whose [`request_bytes`](crate::config::Limits::request_bytes) need more: a write that no
+    /// message holds would stop all writes behind it.
+    fn max_message(&self) -> usize {
+        usize::MAX
+    }
+
     /// Sends an image, introduced by `envelope` (a raft message whose `image` says what it is of), to
     /// `envelope.to`. Never waits. Every call ends in one [`Incoming::ImageSent`].
     fn send_image(&mut self, envelope: Envelope, source: Box<dyn ImageSource>);

@@ -363,6 +363,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "any_transport_will_do",
+        twin: "a write that no message holds",
+        does: "A node is started on a transport that cannot carry the largest write, which then stops all others.",
+        file: "core/src/config.rs",
+        expected: Expected::Test {
+            target: "core::config::tests::a_transport_must_carry_the_largest_write",
+            because: "made-up runs write little, and their network carries messages of any size",
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "append_of_any_size",
         twin: "a follower that is far behind",
         does: "What raft joins for a follower that is far behind is sent as one message, larger than a transport carries.",

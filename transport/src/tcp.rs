@@ -167,6 +167,10 @@ impl Transport for TcpTransport {
         peer.dropped.add(peer.queue.push(envelope, size));
     }
 
+    fn max_message(&self) -> usize {
+        self.core.options.max_frame
+    }
+
     fn send_image(&mut self, envelope: Envelope, source: Box<dyn ImageSource>) {
         // Not started, there is no inbox to tell.
         let Some(shared) = &self.running else { return };

@@ -207,12 +207,12 @@ impl Node {
             // The image that a peer waits for is being written, or about to be sent.
             let newest = self.raft.store().image().map(|image| image.position.index);
             let coming = self.upkeep.saving.or(newest)?;
-            return Some((coming, self.config.catch_up_bytes * 4));
+            return Some((coming, self.config.catch_up_bytes.saturating_mul(4)));
         }
         let me = self.identity.node;
         let others = self.raft.raft.prs().iter().filter(|(id, _)| **id != me);
         let behind = others.map(|(_, peer)| match peer.state {
-            raft::ProgressState::Snapshot => (peer.pending_snapshot, self.config.catch_up_bytes * 4),
+            raft::ProgressState::Snapshot => (peer.pending_snapshot, self.config.catch_up_bytes.saturating_mul(4)),
             raft::ProgressState::Probe | raft::ProgressState::Replicate => {
                 (peer.matched, self.config.catch_up_bytes)
             }

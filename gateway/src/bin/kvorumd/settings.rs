@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kvorum::AutoCompaction;
+use kvorum::{AutoCompaction, MAX_REQUEST_BYTES};
 
 use crate::compaction;
 use crate::flags::{Given, find};
@@ -55,7 +55,7 @@ const DEFAULT_SNAPSHOT_COUNT: u64 = 100_000;
 const IMAGE_LOG_BYTES: u64 = 64 << 20;
 
 /// The largest request that the format between members carries.
-const LARGEST_REQUEST: u64 = 64 << 20;
+const LARGEST_REQUEST: u64 = MAX_REQUEST_BYTES as u64;
 
 impl Settings {
     /// The settings that these values make.
@@ -320,7 +320,7 @@ mod tests {
         }
         let several = settings(&["--listen-peer-urls=http://127.0.0.1:1,http://127.0.0.1:2"]).unwrap_err();
         assert!(several.contains("--listen-peer-urls"), "{several}");
-        assert!(settings(&["--max-request-bytes=67108865"]).unwrap_err().contains("67108864"));
+        assert!(settings(&["--max-request-bytes=62914561"]).unwrap_err().contains("62914560"));
     }
 
     #[test]

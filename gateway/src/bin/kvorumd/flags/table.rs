@@ -75,7 +75,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "max-request-bytes",
         Unsigned,
         "1572864",
-        "Maximum client request size in bytes the server will accept (64 MiB at most).",
+        "Maximum client request size in bytes the server will accept (60 MiB at most).",
     ),
     used(
         "listen-metrics-urls",
