@@ -171,6 +171,9 @@ pub struct Forward {
     /// The commands, encoded, each with its origin.
     #[prost(message, repeated, tag = "2")]
     pub commands: Vec<ForwardedCommand>,
+    /// The lowest number that its sender still waits for: none below it will be sent (again).
+    #[prost(uint64, tag = "3")]
+    pub lowest: u64,
 }
 
 /// One command for the leader.

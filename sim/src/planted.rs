@@ -404,6 +404,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "lost_forward_is_old",
+        twin: "a write that is lost on its way",
+        does: "A forwarded write that was lost is taken for an old one when it comes again behind 16,384 newer ones.",
+        file: "core/src/node/propose.rs",
+        expected: Expected::Test {
+            target: "core::node::propose::tests::one_that_was_lost_is_new_behind_all_that_a_member_may_send_meanwhile",
+            because: "made-up runs have not so many writes under way",
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "session_repeat_dropped",
         twin: "seed 43411",
         does: "A session's write that a member sends again, because an image skipped its log, is dropped as a repetition.",

@@ -583,7 +583,10 @@ fn madness(role: Role, count: u64) {
                 break;
             }
             let body = match draw.below(20) {
-                0 => Body::Forward(Forward { term: near(&mut draw, view.term), commands: Vec::new() }),
+                0 => {
+                    let (term, lowest) = (near(&mut draw, view.term), draw.below(u64::MAX));
+                    Body::Forward(Forward { term, commands: Vec::new(), lowest })
+                }
                 _ => mad(&mut draw, view.term, view.last_index).into(),
             };
             world.inject(Envelope { body: Some(body), ..envelope.clone() });

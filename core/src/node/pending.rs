@@ -51,6 +51,11 @@ impl Pending {
         self.live
     }
 
+    /// The lowest number that somebody may wait for.
+    pub(super) fn lowest(&self) -> u64 {
+        self.first
+    }
+
     /// The number that the next write will have.
     pub(super) fn next_request(&self) -> u64 {
         self.first + self.slots.len() as u64

@@ -24,8 +24,9 @@ const ROOM: usize = 256;
 /// Bytes of commands in one message to the leader.
 const FORWARD_BYTES: usize = 1 << 20;
 
-/// How many numbers of each origin a leader remembers.
-const REMEMBERED: usize = 1 << 14;
+/// How many numbers of each origin a leader remembers, at most: more than a member sends while one of its writes waits.
+/// A write that was lost on its way must not be taken for an old one when it comes again behind so many newer ones.
+const REMEMBERED: usize = 1 << 20;
 
 /// Which forwarded commands this leader has dealt with in this term. A transport may repeat a message; its
 /// commands must not be proposed twice.
@@ -49,14 +50,26 @@ impl Forwarded {
         }
     }
 
+    /// Its origin waits for none below this one any more.
+    fn settled_below(&mut self, from: NodeId, incarnation: Incarnation, lowest: u64) {
+        let who = (from, incarnation);
+        let floor = self.floors.entry(who).or_default();
+        *floor = lowest.max(*floor);
+        let Some(seen) = self.seen.get_mut(&who) else { return };
+        while seen.first().is_some_and(|first| first < floor) {
+            seen.pop_first();
+        }
+    }
+
     fn is_new(&mut self, from: NodeId, incarnation: Incarnation, request: u64) -> bool {
         let who = (from, incarnation);
+        let most = if planted!("lost_forward_is_old") { 1 << 14 } else { REMEMBERED };
         if self.floors.get(&who).is_some_and(|floor| request < *floor) {
             return false;
         }
         let seen = self.seen.entry(who).or_default();
         let is_new = seen.insert(request) || planted!("take_repeated_forward");
-        if seen.len() > REMEMBERED
+        if seen.len() > most
             && let Some(lowest) = seen.pop_first()
         {
             self.floors.insert(who, lowest + 1);
@@ -147,7 +160,8 @@ impl Node {
 
     fn forward(&mut self, commands: Vec<(u64, Bytes)>) {
         let (leader, term) = (self.raft.raft.leader_id, self.raft.raft.term);
-        let mut forward = Forward { term, commands: Vec::new() };
+        let lowest = self.pending.lowest();
+        let mut forward = Forward { term, commands: Vec::new(), lowest };
         let mut bytes = 0;
         for (request, command) in commands {
             bytes += command.len();
@@ -156,7 +170,7 @@ impl Node {
             if bytes >= FORWARD_BYTES {
                 bytes = 0;
                 let full = std::mem::take(&mut forward.commands);
-                self.send(leader, Body::Forward(Forward { term, commands: full }));
+                self.send(leader, Body::Forward(Forward { term, commands: full, lowest }));
             }
         }
         if !forward.commands.is_empty() {
@@ -180,6 +194,7 @@ impl Node {
         if !self.is_leader() || !is_meant {
             return;
         }
+        self.forwarded.settled_below(from, incarnation, forward.lowest);
         let mut commands = Vec::new();
         let mut refused = Vec::new();
         let mut repeated = BTreeSet::new();
@@ -321,11 +336,34 @@ mod tests {
         assert!(forwarded.is_new(2, 1, 7));
         assert!(!forwarded.is_new(2, 1, 7));
         assert!(forwarded.is_new(2, 2, 7), "another start counts anew");
-        for request in 8..8 + REMEMBERED as u64 + 1 {
-            assert!(forwarded.is_new(2, 1, request));
-        }
-        assert!(!forwarded.is_new(2, 1, 7), "what was forgotten is not new");
+        forwarded.settled_below(2, 1, 8);
+        assert!(!forwarded.is_new(2, 1, 7), "what nobody waits for is not new");
+        forwarded.settled_below(2, 1, 3);
+        assert!(!forwarded.is_new(2, 1, 7), "nor is it again when an old message comes late");
+        assert!(forwarded.is_new(2, 1, 20_000));
         forwarded.forget(2, 1, &[20_000]);
         assert!(forwarded.is_new(2, 1, 20_000), "what raft did not take may come again");
+    }
+
+    #[test]
+    fn one_that_was_lost_is_new_behind_all_that_a_member_may_send_meanwhile() {
+        let mut forwarded = Forwarded::default();
+        let lost = 9;
+        for request in 10..100_000 {
+            forwarded.settled_below(2, 1, lost);
+            assert!(forwarded.is_new(2, 1, request));
+        }
+        assert!(forwarded.is_new(2, 1, lost));
+        forwarded.settled_below(2, 1, 100_000);
+        assert!(forwarded.seen[&(2, 1)].is_empty(), "what is settled takes no memory");
+        for request in 100_000..100_001 + REMEMBERED as u64 {
+            assert!(forwarded.is_new(2, 1, request));
+        }
+        assert_eq!(
+            forwarded.seen[&(2, 1)].len(),
+            REMEMBERED,
+            "nor does what is never settled take all of it"
+        );
+        assert!(!forwarded.is_new(2, 1, 100_000), "what was forgotten is not new");
     }
 }

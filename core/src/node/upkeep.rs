@@ -212,7 +212,9 @@ impl Node {
         let me = self.identity.node;
         let others = self.raft.raft.prs().iter().filter(|(id, _)| **id != me);
         let behind = others.map(|(_, peer)| match peer.state {
-            raft::ProgressState::Snapshot => (peer.pending_snapshot, self.config.catch_up_bytes.saturating_mul(4)),
+            raft::ProgressState::Snapshot => {
+                (peer.pending_snapshot, self.config.catch_up_bytes.saturating_mul(4))
+            }
             raft::ProgressState::Probe | raft::ProgressState::Replicate => {
                 (peer.matched, self.config.catch_up_bytes)
             }
