@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crossbeam::channel::Sender;
 use parking_lot::RwLock;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ClusterId, Index, Ticket};
 use crate::mail::{DiskReport, Mail, Receiving};
 use crate::state::{ImageCut, ImageLoader, State};
@@ -142,10 +142,14 @@ impl DiskWorker {
     }
 
     fn open_image(&mut self, envelope: Envelope, index: Index) -> Result<()> {
-        let newest = self.storage.open_image()?;
+        let newest = match self.storage.open_image() {
+            // All that is stored is in memory as well: a new image is better than a member that stops for good.
+            Err(error) if is_damage(&error) && !planted!("damaged_image_fails_the_disk") => None,
+            opened => opened?,
+        };
         match newest.filter(|image| image.meta().position.index == index) {
             Some(source) => self.report(DiskReport::ImageOpened(envelope, source)),
-            None => self.report(DiskReport::NoImage(envelope)),
+            None => self.report(DiskReport::NoImage(envelope, index)),
         }
         Ok(())
     }
@@ -192,6 +196,10 @@ pub fn load_image(storage: &mut dyn Storage, cluster: ClusterId) -> Result<Optio
     Ok(Some((meta.clone(), loader.finish(&meta)?)))
 }
 
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt { .. })
+}
+
 /// What a message that introduces an image says that it is of.
 pub(crate) fn announced(envelope: &Envelope) -> Option<ImageMeta> {
     match &envelope.body {
@@ -215,5 +223,46 @@ impl std::fmt::Debug for DiskJob {
             DiskJob::OpenImage(..) => "OpenImage",
             DiskJob::ReceiveImage(..) => "ReceiveImage",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{Identity, ImageSource, Recovered};
+    use crossbeam::channel::unbounded;
+
+    /// Its images are damaged, and nothing else.
+    struct Damaged;
+
+    impl Storage for Damaged {
+        fn recover(&mut self) -> Result<Recovered> {
+            Ok(Recovered::default())
+        }
+        fn set_identity(&mut self, _: &Identity) -> Result<()> {
+            Ok(())
+        }
+        fn append(&mut self, _: &[Batch]) -> Result<u64> {
+            Ok(1)
+        }
+        fn drop_head(&mut self, _: Index) -> Result<()> {
+            Ok(())
+        }
+        fn create_image(&mut self, _: &ImageMeta) -> Result<Box<dyn ImageSink>> {
+            Err(ErrorKind::Halted { reason: "not asked for here".into() }.into())
+        }
+        fn open_image(&mut self) -> Result<Option<Box<dyn ImageSource>>> {
+            Err(ErrorKind::Corrupt { path: "image".into(), offset: 0, reason: "a bit".into() }.into())
+        }
+    }
+
+    #[test]
+    fn a_damaged_image_is_none_to_send_and_no_reason_to_stop_writing() {
+        let (mail, inbox) = unbounded();
+        let mut worker = DiskWorker::new(Box::new(Damaged), Arc::new(RwLock::new(State::new(1))), 1, mail);
+        worker.work(&mut vec![DiskJob::OpenImage(Envelope::default(), 7)]);
+        worker.work(&mut vec![DiskJob::Persist(1, Batch::default())]);
+        let reports: Vec<_> = inbox.try_iter().map(|mail| format!("{mail:?}")).collect();
+        assert_eq!(reports, ["Disk(NoImage(7))", "Disk(Persisted(1))"]);
     }
 }

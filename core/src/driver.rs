@@ -190,7 +190,7 @@ impl Driver {
             DiskReport::Persisted(ticket, bytes) => Input::Persisted { ticket, bytes },
             DiskReport::ImageSaved(meta, size) => Input::ImageSaved { meta, size },
             DiskReport::ImageOpened(envelope, source) => return self.transport.send_image(envelope, source),
-            DiskReport::NoImage(envelope) => Input::ImageSent { to: envelope.to, stored: false },
+            DiskReport::NoImage(envelope, index) => Input::NoImage { to: envelope.to, index },
             DiskReport::ImageReceived(envelope, meta, state) => {
                 Input::ImageReceived { envelope, meta, state }
             }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::ids::Ticket;
+use crate::ids::{Index, Ticket};
 use crate::lease::Keep;
 use crate::node::{Reply, Request};
 use crate::state::{ImageLoader, State};
@@ -39,8 +39,8 @@ pub enum DiskReport {
     ImageSaved(ImageMeta, u64),
     /// An image that is to be sent.
     ImageOpened(Envelope, Box<dyn ImageSource>),
-    /// There is no such image to send.
-    NoImage(Envelope),
+    /// There is no image at this index (any more) to send with this message.
+    NoImage(Envelope, Index),
     /// A peer's image is durable, and this is its content.
     ImageReceived(Envelope, ImageMeta, Box<State>),
     /// The disk failed.
@@ -53,7 +53,7 @@ impl std::fmt::Debug for DiskReport {
             DiskReport::Persisted(ticket, _) => write!(f, "Persisted({ticket})"),
             DiskReport::ImageSaved(meta, size) => write!(f, "ImageSaved({meta:?}, {size})"),
             DiskReport::ImageOpened(..) => f.write_str("ImageOpened"),
-            DiskReport::NoImage(_) => f.write_str("NoImage"),
+            DiskReport::NoImage(_, index) => write!(f, "NoImage({index})"),
             DiskReport::ImageReceived(_, meta, _) => write!(f, "ImageReceived({meta:?})"),
             DiskReport::Failed(reason) => write!(f, "Failed({reason})"),
         }

@@ -172,7 +172,8 @@ pub trait Storage: Send {
     /// # Errors
     ///
     /// [`crate::ErrorKind::Corrupt`] if the newest image is damaged and no older one can stand in (the log
-    /// behind the older one must still be there, and reach as far as the newest), [`crate::ErrorKind::Io`].
+    /// behind the older one must still be there, and reach as far as the newest), [`crate::ErrorKind::Io`]. A node
+    /// does not start upon the first; one that runs has everything in memory, and writes another image.
     fn open_image(&mut self) -> Result<Option<Box<dyn ImageSource>>>;
 }
 

@@ -148,6 +148,39 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "damage_is_forgotten",
+        twin: "protocol-aware recovery",
+        does: "An image in which a reader met with damage is handed out again, and again.",
+        file: "storage/src/file/sink.rs",
+        expected: Expected::Test {
+            target: "storage_rot::what_was_written_by_this_process_is_not_read_through_first_but_damage_in_it_is_remembered",
+            because: "made-up runs damage files of nodes that are down",
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "damaged_image_stays_newest",
+        twin: "protocol-aware recovery",
+        does: "A leader whose newest image is damaged writes none for a follower that needs one until the next is due.",
+        file: "core/src/node/ready.rs",
+        expected: Expected::Test {
+            target: "images::a_leader_whose_images_are_damaged_writes_another_for_whoever_needs_one",
+            because: "made-up runs damage files of nodes that are down",
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "damaged_image_fails_the_disk",
+        twin: "protocol-aware recovery",
+        does: "A node stops for good because an image that it was to send is damaged, though all of it is in memory.",
+        file: "core/src/disk.rs",
+        expected: Expected::Test {
+            target: "core::disk::tests::a_damaged_image_is_none_to_send_and_no_reason_to_stop_writing",
+            because: "made-up runs damage files of nodes that are down",
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "drop_log_before_image",
         twin: "openraft 511",
         does: "The log is dropped when an image is begun, not when it is durable.",

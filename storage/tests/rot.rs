@@ -393,3 +393,26 @@ fn nothing_is_written_before_it_was_read() {
     storage.create_image(&meta(1)).err().unwrap();
     assert_eq!(disk.operations(), 0);
 }
+
+#[test]
+fn what_was_written_by_this_process_is_not_read_through_first_but_damage_in_it_is_remembered() {
+    let disk = FaultyDisk::new(1);
+    append(&disk, 20, 300);
+    let mut storage = mount(&disk).unwrap();
+    storage.recover().unwrap();
+    [5, 10].into_iter().for_each(|index| save_image(&mut storage, index));
+    let before = disk.reads();
+    let mut newest = storage.open_image().unwrap().unwrap();
+    let opened = disk.reads() - before;
+    while newest.next_chunk().unwrap().is_some() {}
+    let all = disk.reads() - before;
+    assert!(opened < all - opened, "{opened} reads to open it, {all} with the chunks");
+
+    disk.flip(&image_name(10), 500, 1);
+    let mut newest = storage.open_image().unwrap().unwrap();
+    assert_eq!(newest.meta().position.index, 10);
+    let error = std::iter::from_fn(|| newest.next_chunk().transpose()).find_map(Result::err).unwrap();
+    assert!(is_corrupt(&error), "{error}");
+    let stands_in = storage.open_image().unwrap().unwrap();
+    assert_eq!(stands_in.meta().position.index, 5, "the damaged one is handed out for ever");
+}

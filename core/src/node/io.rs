@@ -50,6 +50,13 @@ pub enum Input {
         /// Whether it was stored.
         stored: bool,
     },
+    /// There is no image at this index (any more), which was to be sent ([`Output::SendImage`]).
+    NoImage {
+        /// The peer that was to have it.
+        to: NodeId,
+        /// The index of the image.
+        index: Index,
+    },
     /// Messages to a peer are being lost.
     Unreachable(NodeId),
     /// The disk failed. The node halts.
@@ -115,7 +122,8 @@ pub enum Output {
         /// The voters to note in it.
         voters: Vec<NodeId>,
     },
-    /// Send the image at this index, introduced by this message; then say [`Input::ImageSent`].
+    /// Send the image at this index, introduced by this message; then say [`Input::ImageSent`]
+    /// or [`Input::NoImage`].
     SendImage {
         /// The message that introduces it.
         envelope: Envelope,

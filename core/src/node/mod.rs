@@ -124,6 +124,7 @@ impl Node {
             Input::Persisted { ticket, bytes } => self.on_persisted(ticket, bytes),
             Input::ImageSaved { meta, size } => self.on_image_saved(meta, size),
             Input::ImageSent { to, stored } => self.on_image_sent(to, stored),
+            Input::NoImage { to, index } => self.on_no_image(to, index),
             Input::Unreachable(peer) => self.raft.report_unreachable(peer),
             Input::DiskFailed(reason) => self.halt(format!("the disk failed: {reason}")),
         }

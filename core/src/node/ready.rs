@@ -15,7 +15,7 @@ use raft::{Ready, SnapshotStatus};
 
 use super::split::split;
 use super::{Node, Output, guard, wire};
-use crate::ids::{NodeId, Ticket};
+use crate::ids::{Index, NodeId, Ticket};
 use crate::state::State;
 use crate::storage::{Batch, ImageMeta, LogEntry, LogPosition};
 use crate::transport::{Body, Envelope};
@@ -213,6 +213,16 @@ impl Node {
     pub(super) fn on_image_sent(&mut self, to: NodeId, stored: bool) {
         let status = if stored { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
         self.raft.report_snapshot(to, status);
+    }
+
+    /// An image that was to be sent is not there. If it is the newest, it was found damaged: there must be another, or
+    /// the peer will ask in vain until the next is due.
+    pub(super) fn on_no_image(&mut self, to: NodeId, index: Index) {
+        let is_newest = self.raft.store().image().is_some_and(|image| image.position.index == index);
+        if is_newest && !planted!("damaged_image_stays_newest") {
+            self.upkeep.is_image_lost = true;
+        }
+        self.on_image_sent(to, false);
     }
 
     /// An image came, and is durable. Raft decides whether it is news.

@@ -31,6 +31,8 @@ pub(super) struct Upkeep {
     samples: VecDeque<(Time, Revision)>,
     /// The image that is being written ends here.
     saving: Option<Index>,
+    /// The newest image was found damaged, or gone, when it was to be sent.
+    pub(super) is_image_lost: bool,
     /// When raft last wanted an image for a peer and had none.
     wanted: Option<Time>,
     /// Bytes of the newest image.
@@ -155,14 +157,16 @@ impl Node {
             self.upkeep.wanted = Some(self.now);
         }
         let enough = self.config.image_log_bytes.max(self.upkeep.image_size);
-        let is_due = wanted || (self.upkeep.log_bytes >= enough && !self.config.is_volatile);
+        let is_lost = self.upkeep.is_image_lost;
+        let is_due = wanted || is_lost || (self.upkeep.log_bytes >= enough && !self.config.is_volatile);
         let has_news =
             self.applied.position().index > self.raft.store().image().map_or(0, |image| image.position.index);
-        if self.upkeep.saving.is_some() || !has_news || !is_due {
+        if self.upkeep.saving.is_some() || !(has_news || is_lost) || !is_due {
             return;
         }
         self.upkeep.saving = Some(self.applied.position().index);
         self.upkeep.log_bytes = 0;
+        self.upkeep.is_image_lost = false;
         if planted!("drop_log_before_image") {
             self.outputs.push_back(Output::DropLog(self.applied.position().index));
         }

@@ -18,6 +18,7 @@ mod wal;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kvorum_core::ids::Index;
 use kvorum_core::planted;
 use kvorum_core::storage::{
@@ -196,13 +197,13 @@ impl FileStorage {
         Ok(())
     }
 
-    fn open_verified(&self, position: LogPosition) -> Result<Source> {
+    fn open_verified(&self, position: LogPosition) -> Result<Box<dyn ImageSource>> {
         let mut source = Source::open(&*self.disk, position)?;
         if !self.shelf.lock().verified.contains(&position) {
             source.verify()?;
             self.shelf.lock().verified.push(position);
         }
-        Ok(source)
+        Ok(Box::new(Doubting { source, shelf: self.shelf.clone() }))
     }
 
     /// Whether the log goes on from an image at this position without a gap. The very newest image may be
@@ -220,6 +221,27 @@ impl FileStorage {
     /// the log, and the member has vouched for what is in it: without that image, it would forget.
     fn log_reaches(&self, position: LogPosition) -> bool {
         self.wal.as_ref().is_some_and(|wal| wal.shape().term_at(position.index) == Some(position.term))
+    }
+}
+
+/// An image being read, whose damage is remembered.
+struct Doubting {
+    source: Source,
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+impl ImageSource for Doubting {
+    fn meta(&self) -> &ImageMeta {
+        self.source.meta()
+    }
+
+    fn size(&self) -> u64 {
+        self.source.size()
+    }
+
+    fn next_chunk(&mut self) -> Result<Option<Bytes>> {
+        let position = self.source.meta().position;
+        self.source.next_chunk().inspect_err(|_| self.shelf.lock().doubt(position))
     }
 }
 
@@ -293,7 +315,7 @@ impl Storage for FileStorage {
                 break;
             }
             match self.open_verified(position) {
-                Ok(source) => return Ok(Some(Box::new(source))),
+                Ok(source) => return Ok(Some(source)),
                 Err(e) if is_damage(&e) => {
                     self.shelf.lock().condemn(position);
                     if !self.log_reaches(position) && !planted!("older_image_forgets") {

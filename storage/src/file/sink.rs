@@ -21,7 +21,8 @@ pub(super) struct Shelf {
     pub(super) whole: Vec<LogPosition>,
     /// Found damaged; kept for whoever wants to look, until newer ones have come.
     pub(super) damaged: Vec<LogPosition>,
-    /// Read through once already, every checksum right.
+    /// Read through once already, every checksum right, or written by this process: not read through again before they
+    /// are handed out. That takes seconds for a large one, in which nothing else is written.
     pub(super) verified: Vec<LogPosition>,
     /// So that no two images being written have the same name.
     pub(super) count: u64,
@@ -42,12 +43,21 @@ impl Shelf {
         }
     }
 
+    /// A reader met with damage: before it is handed out again, it is read through.
+    pub(super) fn doubt(&mut self, position: LogPosition) {
+        if !planted!("damage_is_forgotten") {
+            self.verified.retain(|p| *p != position);
+        }
+    }
+
     /// Adds a new one; returns those that may go.
     fn add(&mut self, position: LogPosition) -> Vec<LogPosition> {
         self.damaged.retain(|p| *p != position);
         self.whole.retain(|p| *p != position);
-        self.verified.retain(|p| *p != position);
         self.whole.push(position);
+        if !self.verified.contains(&position) {
+            self.verified.push(position);
+        }
         self.whole.sort_by_key(|p| (p.index, p.term));
         let mut gone: Vec<LogPosition> = self.whole.drain(..self.whole.len().saturating_sub(KEPT)).collect();
         if self.whole.len() == KEPT {
