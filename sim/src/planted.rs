@@ -800,6 +800,28 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "piece_without_end",
+        twin: "KV/RangeStream",
+        does: "A piece of a range passes over keys that are gone under one lock, however many.",
+        file: "core/src/state/range.rs",
+        expected: Expected::Test {
+            target: "core::state::tests::kv::a_piece_looks_at_no_more_keys_than_it_may",
+            because: FEW_KEYS,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "empty_pairs_weigh_nothing",
+        twin: "KV/RangeStream",
+        does: "A million pairs with nothing in them are one piece of a range.",
+        file: "core/src/state/range.rs",
+        expected: Expected::Test {
+            target: "core::state::tests::kv::an_empty_pair_counts_in_a_piece",
+            because: FEW_KEYS,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "readers_never_part",
         twin: "L1",
         does: "Long reads that overlap keep everything that is compacted.",
@@ -1155,6 +1177,17 @@ pub const PLANTS: &[Plant] = &[
         file: "gateway/src/taken.rs",
         expected: Expected::Test {
             target: "gateway_snapshot::stalled::a_client_that_stands_still_is_let_go_of",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "pieces_without_a_pause",
+        twin: "KV/RangeStream",
+        does: "A range in pieces passes over keys that are gone without letting others have their turn.",
+        file: "gateway/src/pieces.rs",
+        expected: Expected::Test {
+            target: "gateway::pieces::tests::keys_that_are_gone_are_passed_over_in_turns_and_without_a_word",
             because: NO_GATEWAY,
         },
         class: Class::A,
