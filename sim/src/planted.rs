@@ -969,6 +969,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "watch_without_a_pause",
+        twin: "W11",
+        does: "A watch that is resumed from far back looks through all of it without letting others have their turn.",
+        file: "core/src/watch.rs",
+        expected: Expected::Test {
+            target: "gateway::watch::tests::a_watch_that_looks_far_back_lets_others_have_their_turn",
+            because: "made-up runs have no history as long as that",
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "watch_shows_itself_before",
         twin: "W7",
         does: "The pair before an event is the one after it.",
@@ -1188,6 +1199,39 @@ pub const PLANTS: &[Plant] = &[
         file: "gateway/src/pieces.rs",
         expected: Expected::Test {
             target: "gateway::pieces::tests::keys_that_are_gone_are_passed_over_in_turns_and_without_a_word",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "watch_stream_without_a_pause",
+        twin: "W11",
+        does: "A stream of watches looks for something to say for as long as it finds nothing, and nobody else has a turn.",
+        file: "gateway/src/watch/stream.rs",
+        expected: Expected::Test {
+            target: "gateway::watch::tests::requests_that_need_no_answer_let_other_streams_have_their_turn",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "requests_before_events",
+        twin: "W11",
+        does: "A client that asks without a pause on its stream of watches is told of no changes.",
+        file: "gateway/src/watch/stream.rs",
+        expected: Expected::Test {
+            target: "gateway::watch::tests::who_asks_without_a_pause_is_told_of_changes_meanwhile",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "refused_watch_searches_an_id",
+        twin: "etcd's watch ids",
+        does: "A watch that is refused searches for an id first, past all those that the client has chosen itself.",
+        file: "gateway/src/watch/stream.rs",
+        expected: Expected::Test {
+            target: "gateway::watch::tests::what_is_refused_looks_for_no_id",
             because: NO_GATEWAY,
         },
         class: Class::A,
