@@ -1193,6 +1193,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "snapshots_uncounted",
+        twin: "Connections::snapshots",
+        does: "As many snapshots may be open at once as are asked for, and each takes memory.",
+        file: "gateway/src/snapshot.rs",
+        expected: Expected::Test {
+            target: "gateway_snapshot::stalled::no_more_are_open_at_once_than_there_are_places",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "pieces_without_a_pause",
         twin: "KV/RangeStream",
         does: "A range in pieces passes over keys that are gone without letting others have their turn.",
