@@ -822,6 +822,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "lease_keys_at_once",
+        twin: "LeaseTimeToLive",
+        does: "The keys of a lease are told under one lock, however many there are.",
+        file: "core/src/read.rs",
+        expected: Expected::Test {
+            target: "gateway::lease::tests::the_keys_of_a_lease_are_told_in_slices",
+            because: FEW_KEYS,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "readers_never_part",
         twin: "L1",
         does: "Long reads that overlap keep everything that is compacted.",
