@@ -238,19 +238,16 @@ impl Client {
         })
     }
 
-    /// How long a lease still has. The answer's TTL is -1 if the lease does not exist or has ended.
+    /// How long a lease still has. The answer's TTL is -1 if the lease does not exist or has ended. Keys that come to it
+    /// or leave it meanwhile may be missing or not, if there are thousands.
     pub fn time_to_live(&self, request: LeaseTimeToLiveRequest) -> Answer<LeaseTimeToLiveResponse> {
         let shared = self.shared.clone();
-        self.ask(Request::TimeToLive(request.id), ErrorKind::Stopped.into(), move |reply| {
-            let left = remaining(&reply)?.map(|millis| i64::try_from(millis / 1000).unwrap_or(i64::MAX));
-            let header = Some(current_header(&shared));
-            let state = shared.state.read();
-            let (Some(left), Some(lease)) = (left, state.lease(request.id)) else {
-                let gone = LeaseTimeToLiveResponse { header, id: request.id, ttl: -1, ..Default::default() };
-                return Ok(gone);
-            };
-            let keys = if request.keys { state.lease_keys(request.id) } else { Vec::new() };
-            Ok(LeaseTimeToLiveResponse { header, id: request.id, ttl: left, granted_ttl: lease.ttl, keys })
+        self.ask_and_read(Request::TimeToLive(request.id), move |reply| match remaining(&reply) {
+            Err(error) => Reading::Done(Err(error)),
+            Ok(left) => {
+                let left = left.map(|millis| i64::try_from(millis / 1000).unwrap_or(i64::MAX));
+                read::time_to_live(&shared, request, left, current_header(&shared))
+            }
         })
     }
 
@@ -431,7 +428,15 @@ impl Client {
 
     /// Reads this node's state as soon as it is known to be as new as this question.
     fn read_when_current<T>(&self, begin: impl FnOnce() -> Reading<T> + Send + 'static) -> Answer<T> {
-        match self.sent(Request::Read) {
+        self.ask_and_read(Request::Read, |_| begin())
+    }
+
+    fn ask_and_read<T>(
+        &self,
+        request: Request,
+        begin: impl FnOnce(Reply) -> Reading<T> + Send + 'static,
+    ) -> Answer<T> {
+        match self.sent(request) {
             Some(receiver) => Answer::waiting_to_read(receiver, ErrorKind::Stopped.into(), begin),
             None => Answer::ready(Err(ErrorKind::Stopped.into())),
         }

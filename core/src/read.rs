@@ -5,8 +5,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::error::Result;
-use crate::request::{Header, RangeRequest, RangeResponse, TxnRequest, TxnResponse};
+use crate::request::{
+    Header, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RangeRequest, RangeResponse, TxnRequest,
+    TxnResponse,
+};
 use crate::shared::Shared;
 use crate::state::{LongRead, SLICE, State, Turn};
 
@@ -78,6 +83,39 @@ pub(crate) fn txn(shared: &Arc<Shared>, request: TxnRequest) -> Reading<TxnRespo
     };
     let begun = begin(&shared.state.read());
     settle(shared, begun, LongRead::txn, |txn| &mut txn.header)
+}
+
+/// A lease of which `left` seconds are left, and its keys. They are not of one moment: they hang on the lease now, and
+/// nothing remembers which did before.
+pub(crate) fn time_to_live(
+    shared: &Arc<Shared>,
+    r: LeaseTimeToLiveRequest,
+    left: Option<i64>,
+    header: Header,
+) -> Reading<LeaseTimeToLiveResponse> {
+    let (shared, header, id) = (shared.clone(), Some(header), r.id);
+    let slice = if planted!("lease_keys_at_once") { usize::MAX } else { SLICE };
+    let mut keys: Vec<Bytes> = Vec::new();
+    let mut slices = move || {
+        let state = shared.state.read();
+        let (Some(ttl), Some(lease)) = (left, state.lease(id)) else {
+            return Some(Ok(LeaseTimeToLiveResponse { header, id, ttl: -1, ..Default::default() }));
+        };
+        if r.keys {
+            let next = state.lease_keys_behind(id, keys.last().map_or(&[], |last| last), slice);
+            let is_full = next.len() == slice;
+            keys.extend(next);
+            if is_full {
+                return None;
+            }
+        }
+        let keys = std::mem::take(&mut keys);
+        Some(Ok(LeaseTimeToLiveResponse { header, id, ttl, granted_ttl: lease.ttl, keys }))
+    };
+    match slices() {
+        Some(result) => Reading::Done(result),
+        None => Reading::Long(Box::new(slices)),
+    }
 }
 
 /// Fills what the state cannot know into what was read at once, or makes slices of what was not.

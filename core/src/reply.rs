@@ -48,9 +48,9 @@ impl<T> Answer<T> {
     pub(crate) fn waiting_to_read(
         receiver: oneshot::AsyncReceiver<Result<Reply>>,
         if_gone: Error,
-        begin: impl FnOnce() -> Reading<T> + Send + 'static,
+        begin: impl FnOnce(Reply) -> Reading<T> + Send + 'static,
     ) -> Answer<T> {
-        Answer(Inner::Waiting { receiver, finish: Some(Box::new(|_| begin())), if_gone })
+        Answer(Inner::Waiting { receiver, finish: Some(Box::new(begin)), if_gone })
     }
 
     pub(crate) fn waiting(

@@ -30,6 +30,9 @@ const EVENTS_AT_ONCE: usize = 1000;
 /// How many bytes of events a watch hands out at once; a larger revision is still not split.
 const BYTES_AT_ONCE: usize = 1 << 20;
 
+/// How many slices of history without an event a watch looks through before others have their turn.
+const SLICES_AT_ONCE: usize = 4;
+
 /// What a watch says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WatchItem {
@@ -216,10 +219,15 @@ impl Watch {
         // First leave word where to be woken, then look: what comes in between is seen or wakes.
         *self.slot.waker.lock() = Some(context.waker().clone());
         match self.pull() {
-            Ok(Some(item)) => Poll::Ready(Some(Ok(item))),
-            Ok(None) => {
+            Ok(Poll::Ready(Some(item))) => Poll::Ready(Some(Ok(item))),
+            Ok(Poll::Ready(None)) => {
                 let end = self.shared.hub.end.lock().clone();
                 end.map_or(Poll::Pending, |kind| self.end(kind.into()))
+            }
+            Ok(Poll::Pending) => {
+                // To be asked again, but after whoever else is polled on this thread.
+                context.waker().wake_by_ref();
+                Poll::Pending
             }
             Err(error) => self.end(error),
         }
@@ -230,27 +238,34 @@ impl Watch {
         Poll::Ready((!planted!("watch_ends_silently")).then_some(Err(error)))
     }
 
-    fn pull(&mut self) -> Result<Option<WatchItem>> {
+    /// What there is to hand out, if anything; pending: there was nothing in the history looked through so far.
+    fn pull(&mut self) -> Result<Poll<Option<WatchItem>>> {
         if planted!("progress_overtakes_events") && std::mem::take(&mut self.is_progress_asked) {
-            return Ok(Some(WatchItem::Progress(self.shared.state.read().revision())));
+            let newest = self.shared.state.read().revision();
+            return Ok(Poll::Ready(Some(WatchItem::Progress(newest))));
         }
+        let mut slices = 0;
         let pulled = loop {
             let pulled = self.shared.state.read().pull(&mut self.cursor, EVENTS_AT_ONCE, BYTES_AT_ONCE)?;
+            self.resume = self.resume.max(pulled.through + 1);
             if !(pulled.events.is_empty() && pulled.more) {
                 break pulled;
             }
+            slices += 1;
+            if slices == SLICES_AT_ONCE && !planted!("watch_without_a_pause") {
+                return Ok(Poll::Pending);
+            }
         };
-        self.resume = self.resume.max(pulled.through + 1);
         if !pulled.events.is_empty() {
             self.slot.is_progress_due.store(false, Ordering::Relaxed);
-            return Ok(Some(WatchItem::Events(pulled.events)));
+            return Ok(Poll::Ready(Some(WatchItem::Events(pulled.events))));
         }
         let is_due = self.slot.is_progress_due.swap(false, Ordering::Relaxed);
         if !(is_due || self.is_progress_asked) || pulled.through < self.start {
-            return Ok(None);
+            return Ok(Poll::Ready(None));
         }
         self.is_progress_asked = false;
-        Ok(Some(WatchItem::Progress(pulled.through)))
+        Ok(Poll::Ready(Some(WatchItem::Progress(pulled.through))))
     }
 }
 

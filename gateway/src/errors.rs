@@ -29,6 +29,12 @@ pub(crate) const CLIENT_VERSION: Words =
 /// What etcd has no words for: it waits for ever.
 pub(crate) const LATE_BODY: Words = words(Code::DeadlineExceeded, "the body took too long to come");
 
+/// What etcd has no words for: it sends any number at once.
+pub(crate) const TOO_MANY_SNAPSHOTS: Words = words(
+    Code::ResourceExhausted,
+    "too many snapshots are being read; ask again when one of them has come to its end",
+);
+
 /// Go's words, for what is nested deeper than messages are read, whether as JSON or not.
 pub(crate) const TOO_DEEP: &str = "proto: exceeded maximum recursion depth";
 

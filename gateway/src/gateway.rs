@@ -14,6 +14,7 @@ use crate::leash::Leader;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::pb::etcdserverpb::ResponseHeader;
+use crate::snapshot::Places;
 use crate::walks::Walkers;
 
 /// The reference: whose behaviour and words ours are, and who clients are told that we are. Some read it, and ask for
@@ -40,6 +41,8 @@ pub(crate) struct Gateway {
     pub(crate) untaken: AtomicUsize,
     /// Places for those that go through all that is stored.
     pub(crate) walkers: Walkers,
+    /// Places for snapshots that clients read.
+    pub(crate) snapshots: Places,
 }
 
 /// A request that is under way, as long as it lives.
@@ -51,7 +54,19 @@ impl Gateway {
         let (leader, stopping) = (Leader::default(), CancellationToken::new());
         let (requests, held, untaken, walkers) = Default::default();
         let metrics = Metrics::new(options.extensive_metrics);
-        Arc::new(Gateway { client, options, leader, stopping, metrics, requests, held, untaken, walkers })
+        let snapshots = Places::new(options.connections.snapshots);
+        Arc::new(Gateway {
+            client,
+            options,
+            leader,
+            stopping,
+            metrics,
+            requests,
+            held,
+            untaken,
+            walkers,
+            snapshots,
+        })
     }
 
     /// Counts a request as under way, unless there are too many.

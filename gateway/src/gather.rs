@@ -81,24 +81,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+    use crate::woken::Woken;
 
     #[test]
     fn the_first_write_waits_one_turn_and_the_rest_goes_with_it() {
         let woken = Arc::<Woken>::default();
-        let (waker, wakes) = (woken.clone().into(), || woken.0.load(Ordering::Relaxed));
+        let (waker, wakes) = (woken.clone().into(), || woken.count());
         let mut context = Context::from_waker(&waker);
         let mut stream = Gathered::new(Vec::new());
         for round in 1..=2 {

@@ -84,3 +84,51 @@ fn renew(
     };
     requests.map(ask).buffered(RENEWALS_AT_ONCE)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::{Context, Poll};
+
+    use kvorum_core::request::{
+        LeaseGrantRequest, LeaseTimeToLiveRequest, PutRequest, RequestKind, RequestOp, TxnRequest,
+    };
+
+    use crate::woken::Woken;
+
+    /// More than are copied under one lock.
+    const MANY: usize = 9000;
+
+    #[test]
+    fn the_keys_of_a_lease_are_told_in_slices() {
+        let node = kvorum::Node::builder().tune(|config| config.limits.txn_ops = MANY).start().unwrap();
+        let client = node.client();
+        client.grant_request(LeaseGrantRequest { ttl: 600, id: 7 }).wait().unwrap();
+        let put = |at: usize| {
+            let put = PutRequest { lease: 7, ..PutRequest::new(format!("k{at:04}"), "") };
+            RequestOp { request: Some(RequestKind::Put(put)) }
+        };
+        let all = TxnRequest { success: (0..MANY).map(put).collect(), ..TxnRequest::default() };
+        client.txn(all).wait().unwrap();
+
+        let mut answer = pin!(client.time_to_live(LeaseTimeToLiveRequest { id: 7, keys: true }));
+        let woken = Arc::<Woken>::default();
+        let waker = woken.clone().into();
+        let mut turns = 0;
+        let answer = loop {
+            match answer.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(answer) => break answer.unwrap(),
+                Poll::Pending => turns += 1,
+            }
+            while woken.count() < turns {
+                std::thread::yield_now();
+            }
+        };
+        // One more, if the node had not answered yet.
+        assert!((3..=4).contains(&turns), "{MANY} keys, 2000 at a time, in {turns} turns");
+        assert_eq!((answer.granted_ttl, answer.keys.len()), (600, MANY));
+        assert!(answer.keys.is_sorted_by(|one, next| one < next), "each once, in order");
+    }
+}

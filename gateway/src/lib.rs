@@ -41,6 +41,8 @@ mod taken;
 mod walks;
 mod watch;
 mod web;
+#[cfg(test)]
+mod woken;
 
 pub use gateway::ETCD_VERSION;
 pub use metrics::SyncTimes;

@@ -66,6 +66,10 @@ pub struct Connections {
     /// of a request that is no stream, and for the rest of a message on one over gRPC. An HTTP/1 connection may be idle for as long, too, and what comes
     /// of a body behind its answer (to be passed over, 64 MiB at most) may take as long. Default: 30 s.
     pub header_timeout: Duration,
+    /// How many snapshots may be open at once, being read by their clients; further ones are refused with
+    /// ResourceExhausted. Each remembers some 16 bytes for every version below the last compaction, until it is read or
+    /// given up. Default: 4.
+    pub snapshots: usize,
     /// For how long a client that saves a snapshot may take nothing of it: as long as one is open, what compactions free
     /// stays in memory. A client that writes to a disk which stands still for minutes is well; one that is forgotten in a
     /// debugger is not. Default: 5 min.
@@ -108,6 +112,7 @@ impl Default for Connections {
             body_bytes: 256 << 20,
             answer_bytes: 1 << 30,
             header_timeout: Duration::from_secs(30),
+            snapshots: 4,
             snapshot_timeout: Duration::from_secs(300),
             stream_window: 512 << 10,
             connection_window: 40 << 20,

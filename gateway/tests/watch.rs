@@ -227,6 +227,10 @@ async fn clients_choose_ids_and_the_others_are_counted_around_them() {
         ids.push(stream.watch(pb::WatchCreateRequest { watch_id, ..on("k") }).await.watch_id);
     }
     assert_eq!(ids, [1, 0, -3, 2, 3]);
+    // None is counted twice.
+    stream.cancel(3).await;
+    assert!(stream.next().await.canceled);
+    assert_eq!(stream.watch(on("k")).await.watch_id, 4);
 }
 
 #[tokio::test]

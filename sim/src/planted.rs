@@ -899,6 +899,39 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "piece_without_end",
+        twin: "KV/RangeStream",
+        does: "A piece of a range passes over keys that are gone under one lock, however many.",
+        file: "core/src/state/range.rs",
+        expected: Expected::Test {
+            target: "core::state::tests::kv::a_piece_looks_at_no_more_keys_than_it_may",
+            because: FEW_KEYS,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "empty_pairs_weigh_nothing",
+        twin: "KV/RangeStream",
+        does: "A million pairs with nothing in them are one piece of a range.",
+        file: "core/src/state/range.rs",
+        expected: Expected::Test {
+            target: "core::state::tests::kv::an_empty_pair_counts_in_a_piece",
+            because: FEW_KEYS,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "lease_keys_at_once",
+        twin: "LeaseTimeToLive",
+        does: "The keys of a lease are told under one lock, however many there are.",
+        file: "core/src/read.rs",
+        expected: Expected::Test {
+            target: "gateway::lease::tests::the_keys_of_a_lease_are_told_in_slices",
+            because: FEW_KEYS,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "readers_never_part",
         twin: "L1",
         does: "Long reads that overlap keep everything that is compacted.",
@@ -1043,6 +1076,17 @@ pub const PLANTS: &[Plant] = &[
         does: "Watches are woken up to the first whose owner has not come to look since it was last woken.",
         file: "core/src/watch.rs",
         expected: Expected::Checkers(&[Checker::Watch]),
+        class: Class::A,
+    },
+    Plant {
+        name: "watch_without_a_pause",
+        twin: "W11",
+        does: "A watch that is resumed from far back looks through all of it without letting others have their turn.",
+        file: "core/src/watch.rs",
+        expected: Expected::Test {
+            target: "gateway::watch::tests::a_watch_that_looks_far_back_lets_others_have_their_turn",
+            because: "made-up runs have no history as long as that",
+        },
         class: Class::A,
     },
     Plant {
@@ -1254,6 +1298,61 @@ pub const PLANTS: &[Plant] = &[
         file: "gateway/src/taken.rs",
         expected: Expected::Test {
             target: "gateway_snapshot::stalled::a_client_that_stands_still_is_let_go_of",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "snapshots_uncounted",
+        twin: "Connections::snapshots",
+        does: "As many snapshots may be open at once as are asked for, and each takes memory.",
+        file: "gateway/src/snapshot.rs",
+        expected: Expected::Test {
+            target: "gateway_snapshot::stalled::no_more_are_open_at_once_than_there_are_places",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "pieces_without_a_pause",
+        twin: "KV/RangeStream",
+        does: "A range in pieces passes over keys that are gone without letting others have their turn.",
+        file: "gateway/src/pieces.rs",
+        expected: Expected::Test {
+            target: "gateway::pieces::tests::keys_that_are_gone_are_passed_over_in_turns_and_without_a_word",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "watch_stream_without_a_pause",
+        twin: "W11",
+        does: "A stream of watches looks for something to say for as long as it finds nothing, and nobody else has a turn.",
+        file: "gateway/src/watch/stream.rs",
+        expected: Expected::Test {
+            target: "gateway::watch::tests::requests_that_need_no_answer_let_other_streams_have_their_turn",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "requests_before_events",
+        twin: "W11",
+        does: "A client that asks without a pause on its stream of watches is told of no changes.",
+        file: "gateway/src/watch/stream.rs",
+        expected: Expected::Test {
+            target: "gateway::watch::tests::who_asks_without_a_pause_is_told_of_changes_meanwhile",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "refused_watch_searches_an_id",
+        twin: "etcd's watch ids",
+        does: "A watch that is refused searches for an id first, past all those that the client has chosen itself.",
+        file: "gateway/src/watch/stream.rs",
+        expected: Expected::Test {
+            target: "gateway::watch::tests::what_is_refused_looks_for_no_id",
             because: NO_GATEWAY,
         },
         class: Class::A,

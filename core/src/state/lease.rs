@@ -4,6 +4,7 @@
 //! carries its term; the command of a leader that was deposed meanwhile is ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use bytes::Bytes;
 
@@ -136,8 +137,14 @@ impl State {
 
     /// The keys that hang on a lease, in key order. None, if there is no such lease.
     pub fn lease_keys(&self, id: LeaseId) -> Vec<Bytes> {
-        let keys = self.leases.all.get(&id).into_iter().flat_map(|lease| &lease.keys);
-        keys.map(|key| Bytes::copy_from_slice(key.as_slice())).collect()
+        self.lease_keys_behind(id, &[], usize::MAX)
+    }
+
+    /// The first of those that lie behind a key (an empty one: all of them), and no more than `most`.
+    pub(crate) fn lease_keys_behind(&self, id: LeaseId, key: &[u8], most: usize) -> Vec<Bytes> {
+        let Some(lease) = self.leases.all.get(&id) else { return Vec::new() };
+        let keys = lease.keys.range::<[u8], _>((Bound::Excluded(key), Bound::Unbounded));
+        keys.take(most).map(|key| Bytes::copy_from_slice(key.as_slice())).collect()
     }
 
     /// Which leases came and went since the last call, in order. Memory grows with what is not fetched:

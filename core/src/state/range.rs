@@ -1,21 +1,30 @@
 //! Reading a key or a range.
 
+use bytes::Bytes;
+
 use super::gather::{Gather, pair};
 use super::key::Span;
 use super::record::Record;
 use super::store::Store;
-use super::{State, header};
+use super::{SLICE, State, header};
 use crate::check::check_range;
 use crate::error::Result;
 use crate::ids::Revision;
 use crate::request::{KeyValue, RangeRequest, RangeResponse};
 
+/// What a pair counts for in a piece besides its key and its value: without it, a million empty pairs would be one
+/// piece.
+const PAIR: usize = 32;
+
 /// The first pairs of a range. See [`State::piece`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Piece {
-    /// The pairs, in key order.
+    /// The pairs, in key order. Where keys are dead, or newer than the revision, there may be none although there are
+    /// some behind them.
     pub kvs: Vec<KeyValue>,
-    /// Whether there are more behind them.
+    /// The last key that was looked at: the next piece begins behind it. Empty: there was none.
+    pub last: Bytes,
+    /// Whether there are keys behind it. They need not have pairs at this revision.
     pub more: bool,
 }
 
@@ -55,28 +64,40 @@ impl State {
         Ok(self.store.range_of_few(r, most))
     }
 
-    /// Reads the first pairs of a range, in key order: as many as the limit and `bytes` of keys and values allow, but
-    /// at least one. It looks at nothing behind them and counts nothing, so that a long range can be read in pieces,
-    /// each under a short lock: all at one revision, each from behind the last key of the one before. Order and
-    /// filters of the request are passed over.
+    /// Reads the first pairs of a range, in key order: as many as the limit and `bytes` of keys and values (and some
+    /// more for each pair) allow, but at least one if the first 2,000 keys have any; it looks at no more of them. It
+    /// looks at nothing behind them and counts nothing, so that a long range can be read in pieces, each under a short
+    /// lock: all at one revision, each from behind the last key of the one before. Order and filters of the request are
+    /// passed over.
     ///
     /// # Errors
     ///
     /// As [`State::range`].
     pub fn piece(&self, r: &RangeRequest, bytes: usize) -> Result<Piece> {
+        self.piece_of(r, bytes, SLICE)
+    }
+
+    /// The same, looking at no more keys than `most`.
+    pub(super) fn piece_of(&self, r: &RangeRequest, bytes: usize, most: usize) -> Result<Piece> {
         self.check_read(r)?;
         let at = if r.revision > 0 { r.revision } else { Revision::MAX };
         let limit = if r.limit > 0 { usize::try_from(r.limit).unwrap_or(usize::MAX) } else { usize::MAX };
-        let span = Span::new(&r.key, &r.range_end);
-        let mut live = self.store.histories(span).filter_map(|history| history.live_at(at));
-        let (mut kvs, mut room) = (Vec::new(), bytes);
-        while kvs.len() < limit && (room > 0 || kvs.is_empty()) {
-            let Some(record) = live.next() else { return Ok(Piece { kvs, more: false }) };
+        let most = if planted!("piece_without_end") { usize::MAX } else { most };
+        let besides = if planted!("empty_pairs_weigh_nothing") { 0 } else { PAIR };
+        let mut histories = self.store.histories(Span::new(&r.key, &r.range_end));
+        let (mut kvs, mut room, mut last) = (Vec::new(), bytes, None);
+        for history in histories.by_ref().take(most) {
+            last = Some(history);
+            let Some(record) = history.live_at(at) else { continue };
             let pair = pair(r, record);
-            room = room.saturating_sub(pair.key.len() + pair.value.len());
+            room = room.saturating_sub(pair.key.len() + pair.value.len() + besides);
             kvs.push(pair);
+            if kvs.len() >= limit || room == 0 {
+                break;
+            }
         }
-        Ok(Piece { more: live.next().is_some(), kvs })
+        let last = last.map_or(Bytes::new(), |history| Bytes::copy_from_slice(history.newest().key()));
+        Ok(Piece { kvs, last, more: histories.next().is_some() })
     }
 
     /// Reads one key as it is now: [`State::range`] without everything that a point does not need. An empty

@@ -11,6 +11,8 @@ mod answer;
 mod bell;
 mod fragment;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod watcher;
 
 use std::time::Duration;

@@ -7,16 +7,20 @@ use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use kvorum_core::request::Header;
-use kvorum_core::{Client, Error, ErrorKind, WatchItem};
+use kvorum_core::{Client, Error, ErrorKind, WatchItem, planted};
 use tonic::Status;
 
 use super::Settings;
 use super::bell::Board;
-use super::watcher::Watcher;
+use super::watcher::{self, Watcher};
 use super::{answer, fragment};
 use crate::errors::{self, DUPLICATE_WATCH, TOO_MANY, status};
 use crate::pb::etcdserverpb::watch_request::RequestUnion;
 use crate::pb::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
+
+/// How often a stream looks for something to say, in vain, before others have their turn. Each look may be at some
+/// slices of history, through which a watch goes that was resumed from far back.
+const LOOKS_AT_ONCE: usize = 8;
 
 /// The answers of one stream of requests about watches. Ends only with an error, or when it is dropped: etcd goes on
 /// with its watches when the client has nothing more to ask.
@@ -29,8 +33,10 @@ pub(crate) struct WatchStream<R> {
     board: Arc<Board>,
     /// What is to be said before anything else.
     answers: VecDeque<WatchResponse>,
-    /// Where the search for the next id begins that the client leaves to us.
+    /// Where the search for the next id begins that the client leaves to us: none is passed over twice.
     next_id: i64,
+    /// Whether the watches are asked first this time, and then the client.
+    is_watches_turn: bool,
     /// The client wants to know how far all of its watches are, and has not been told yet.
     is_progress_asked: bool,
     has_ended: bool,
@@ -46,6 +52,7 @@ impl<R: Stream<Item = Result<WatchRequest, Status>> + Unpin> WatchStream<R> {
             board: Arc::default(),
             answers: VecDeque::new(),
             next_id: 0,
+            is_watches_turn: false,
             is_progress_asked: false,
             has_ended: false,
         }
@@ -100,27 +107,28 @@ impl<R: Stream<Item = Result<WatchRequest, Status>> + Unpin> WatchStream<R> {
         if self.watchers.len() >= self.settings.watchers {
             return Err(TOO_MANY.1.into_owned());
         }
-        let is_ours = ask.watch_id == 0;
-        let id = if is_ours { self.free_id() } else { ask.watch_id };
-        let watcher = Watcher::open(&self.client, ask, id, &self.board, self.settings.progress_interval);
-        // In etcd's order: what is wrong with the range comes first.
-        let watcher = watcher.map_err(|error| errors::said(&error).1.into_owned())?;
-        if self.watchers.contains_key(&id) {
-            return Err(DUPLICATE_WATCH.into());
+        let (asked, may_fragment) = (ask.watch_id, ask.fragment);
+        if planted!("refused_watch_searches_an_id") {
+            _ = (self.next_id..).find(|id| !self.watchers.contains_key(id));
         }
-        if is_ours {
-            // Not before: a watch that is refused takes no number.
-            self.next_id = id + 1;
-        }
-        Ok((id, watcher))
+        // In etcd's order: what is wrong with the range comes first, and a watch that is refused takes no number.
+        let watch = watcher::open(&self.client, ask, self.settings.progress_interval);
+        let watch = watch.map_err(|error| errors::said(&error).1.into_owned())?;
+        let id = match asked {
+            0 => self.take_id(),
+            asked if self.watchers.contains_key(&asked) => return Err(DUPLICATE_WATCH.into()),
+            asked => asked,
+        };
+        Ok((id, Watcher::new(watch, may_fragment, id, &self.board)))
     }
 
-    fn free_id(&self) -> i64 {
-        let mut id = self.next_id;
-        while self.watchers.contains_key(&id) {
-            id += 1;
+    /// The next id that no watch has. It is not given again, whatever becomes of the watch.
+    fn take_id(&mut self) -> i64 {
+        while self.watchers.contains_key(&self.next_id) {
+            self.next_id += 1;
         }
-        id
+        self.next_id += 1;
+        self.next_id - 1
     }
 
     fn header(&self) -> Header {
@@ -163,29 +171,43 @@ impl<R: Stream<Item = Result<WatchRequest, Status>> + Unpin> WatchStream<R> {
     }
 
     /// Says how far all watches are, if that was asked for and they are all as far as the store.
-    fn tell_progress(&mut self) {
+    fn tell_progress(&mut self) -> bool {
+        if !self.is_progress_asked {
+            return false;
+        }
         let watches = self.watchers.values().map(|watcher| &watcher.watch);
-        let Some(revision) = self.client.caught_up(watches) else { return };
+        let Some(revision) = self.client.caught_up(watches) else { return false };
         self.is_progress_asked = false;
         self.answers.push_back(answer::progress_of_all(Header { revision, ..self.header() }));
+        true
+    }
+
+    /// Takes in what the client asks or what a watch has to say, in turns: neither a client that asks without a pause
+    /// nor watches that always have something keep the other waiting. False: there is nothing.
+    fn look(&mut self, context: &mut Context<'_>) -> Result<bool, Status> {
+        self.is_watches_turn = !self.is_watches_turn && !planted!("requests_before_events");
+        Ok(match self.is_watches_turn {
+            true => self.hear_one()? || self.tell_progress() || self.poll_request(context)?,
+            false => self.poll_request(context)? || self.hear_one()? || self.tell_progress(),
+        })
     }
 
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Result<Poll<WatchResponse>, Status> {
         self.board.attend(context);
+        let mut looks = 0;
         loop {
             if let Some(said) = self.answers.pop_front() {
                 return Ok(Poll::Ready(said));
             }
-            if self.poll_request(context)? || self.hear_one()? {
-                continue;
+            if looks == LOOKS_AT_ONCE && !planted!("watch_stream_without_a_pause") {
+                // To be asked again, but after whoever else is polled on this thread.
+                context.waker().wake_by_ref();
+                return Ok(Poll::Pending);
             }
-            if self.is_progress_asked {
-                self.tell_progress();
-                if !self.is_progress_asked {
-                    continue;
-                }
+            if !self.look(context)? {
+                return Ok(Poll::Pending);
             }
-            return Ok(Poll::Pending);
+            looks += 1;
         }
     }
 }

@@ -13,6 +13,20 @@ use super::bell::{Bell, Board};
 use crate::pb::etcdserverpb::WatchCreateRequest;
 use crate::pb::etcdserverpb::watch_create_request::FilterType;
 
+/// Opens what a client asked for. `progress`: how often it is told how far it is, if it wants to be.
+pub(super) fn open(client: &Client, ask: WatchCreateRequest, progress: Duration) -> Result<Watch, Error> {
+    let wants_not = |kind: FilterType| ask.filters.contains(&(kind as i32));
+    client.watch(WatchRequest {
+        start_revision: ask.start_revision,
+        prev_kv: ask.prev_kv,
+        no_put: wants_not(FilterType::Noput),
+        no_delete: wants_not(FilterType::Nodelete),
+        progress_interval: ask.progress_notify.then_some(progress),
+        key: ask.key,
+        range_end: ask.range_end,
+    })
+}
+
 /// A watch of a stream.
 pub(super) struct Watcher {
     pub(super) watch: Watch,
@@ -22,30 +36,12 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Opens what a client asked for. `progress`: how often it is told how far it is, if it wants to be.
-    pub(super) fn open(
-        client: &Client,
-        ask: WatchCreateRequest,
-        id: i64,
-        board: &Arc<Board>,
-        progress: Duration,
-    ) -> Result<Watcher, Error> {
-        let wants_not = |kind: FilterType| ask.filters.contains(&(kind as i32));
-        let request = WatchRequest {
-            start_revision: ask.start_revision,
-            prev_kv: ask.prev_kv,
-            no_put: wants_not(FilterType::Noput),
-            no_delete: wants_not(FilterType::Nodelete),
-            progress_interval: ask.progress_notify.then_some(progress),
-            key: ask.key,
-            range_end: ask.range_end,
-        };
+    /// A watch that is open, under an id of its stream.
+    pub(super) fn new(watch: Watch, may_fragment: bool, id: i64, board: &Arc<Board>) -> Watcher {
         let bell = Bell::new(id, board);
-        let watcher =
-            Watcher { watch: client.watch(request)?, may_fragment: ask.fragment, waker: bell.waker(), bell };
         // It may have something to say already, and has nobody yet whom it would wake.
-        watcher.bell.ring();
-        Ok(watcher)
+        bell.ring();
+        Watcher { watch, may_fragment, waker: bell.waker(), bell }
     }
 
     /// What it hands out next. Its bell rings when there is more.

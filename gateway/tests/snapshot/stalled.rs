@@ -14,7 +14,11 @@ use crate::common::{Gate, MaintenanceClient, put, soon};
 const VALUES: usize = 64;
 
 async fn gate(snapshot_timeout: Duration) -> Gate {
-    let connections = Connections { snapshot_timeout, ..Connections::default() };
+    gate_for(2, snapshot_timeout).await
+}
+
+async fn gate_for(snapshots: usize, snapshot_timeout: Duration) -> Gate {
+    let connections = Connections { snapshots, snapshot_timeout, ..Connections::default() };
     let options = Options { connections, ..Options::default() };
     let gate = Gate::new(Node::builder().start().unwrap(), options).await;
     for at in 0..VALUES {
@@ -31,6 +35,11 @@ async fn begin(gate: &Gate) -> Streaming<pb::SnapshotResponse> {
     let mut stream = client.snapshot(pb::SnapshotRequest {}).await.unwrap().into_inner();
     stream.message().await.unwrap().unwrap();
     stream
+}
+
+/// Asks for one, and what it is told at once.
+async fn asked(gate: &Gate) -> Result<Streaming<pb::SnapshotResponse>, Status> {
+    soon("an answer", gate.maintenance().snapshot(pb::SnapshotRequest {})).await.map(|said| said.into_inner())
 }
 
 /// A compaction that is answered when what it freed is free.
@@ -81,4 +90,41 @@ async fn a_client_that_is_slow_gets_all_of_it() {
         tokio::time::sleep(Duration::from_millis(40)).await;
     }
     assert!(pieces > VALUES && last == Some(0), "{pieces}");
+}
+
+#[tokio::test]
+async fn no_more_are_open_at_once_than_there_are_places() {
+    let gate = gate_for(2, Duration::MAX).await;
+    let [mut read, given_up] = [begin(&gate).await, begin(&gate).await];
+    let refused = asked(&gate).await.map(|_| ()).unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (
+            Code::ResourceExhausted,
+            "too many snapshots are being read; ask again when one of them has come to its end"
+        )
+    );
+    // One that has come to its end has no place any more; nor has one that is dropped.
+    while read.message().await.unwrap().is_some() {}
+    let again = asked(&gate).await.unwrap();
+    assert!(asked(&gate).await.is_err());
+    drop(given_up);
+    let another = async {
+        loop {
+            if let Ok(stream) = asked(&gate).await {
+                return stream;
+            }
+        }
+    };
+    let another = soon("the place of the one that was given up", another).await;
+    drop((again, another));
+}
+
+#[tokio::test]
+async fn one_that_is_let_go_of_has_no_place_any_more() {
+    let gate = gate_for(1, Duration::from_millis(300)).await;
+    let stalled = begin(&gate).await;
+    let another = async { while asked(&gate).await.is_err() {} };
+    soon("the place of the one that stands still", another).await;
+    drop(stalled);
 }

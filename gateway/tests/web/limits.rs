@@ -242,3 +242,16 @@ async fn more_requests_than_the_limit_are_refused_in_json_too() {
     let room = async { while post(address, "/kv/put", "{\"key\":\"YQ==\"}").await.0 != 200 {} };
     soon("room", room).await;
 }
+
+#[tokio::test]
+async fn a_snapshot_in_json_needs_a_place_like_any_other() {
+    let gate = with(Connections { snapshots: 1, ..Default::default() }).await;
+    let address = gate.server.local_addresses()[0];
+    let whole = post(address, "/maintenance/snapshot", "{}").await;
+    assert_eq!(whole.0, 200, "{}", whole.1);
+    let none = with(Connections { snapshots: 0, ..Default::default() }).await;
+    let refused = post(none.server.local_addresses()[0], "/maintenance/snapshot", "{}").await;
+    assert_eq!(refused.0, 429);
+    let said = "too many snapshots are being read; ask again when one of them has come to its end";
+    assert!(refused.1.contains(said) && refused.1.contains("\"code\":8"), "{}", refused.1);
+}

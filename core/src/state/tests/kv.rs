@@ -46,23 +46,61 @@ fn a_range_in_pieces_is_the_range() {
     lab.put("b", "later");
     lab.put("bb", "later");
     lab.delete("d", "");
-    for bytes in [0, 1, 4, 5, 1000] {
+    for (bytes, most) in
+        [0, 1, 34, 35, 1000].into_iter().flat_map(|bytes| [(bytes, 1), (bytes, 2), (bytes, 9)])
+    {
         let mut next = RangeRequest { revision: pinned, ..everything() };
         let mut read = Vec::new();
         loop {
-            let piece = lab.state.piece(&next, bytes).unwrap();
-            assert!(!piece.kvs.is_empty());
+            let piece = lab.state.piece_of(&next, bytes, most).unwrap();
+            assert!(!piece.kvs.is_empty() || piece.last == "bb");
             read.extend(piece.kvs);
-            next.key = [&read.last().unwrap().key[..], b"\0"].concat().into();
+            next.key = [&piece.last[..], b"\0"].concat().into();
             if !piece.more {
                 break;
             }
         }
         assert_eq!(read, whole);
-        assert_eq!(lab.state.piece(&next, bytes).unwrap(), Piece::default());
+        assert_eq!(lab.state.piece_of(&next, bytes, most).unwrap(), Piece::default());
     }
     let two = lab.state.piece(&RangeRequest { limit: 2, keys_only: true, ..everything() }, 1000).unwrap();
-    assert_eq!((show(&two.kvs), two.more), ("a= b=".into(), true));
+    assert_eq!((show(&two.kvs), &two.last[..], two.more), ("a= b=".into(), &b"b"[..], true));
+}
+
+/// However many keys have no pair at the revision: those that are gone, and those that are newer.
+#[test]
+fn a_piece_looks_at_no_more_keys_than_it_may() {
+    let mut lab = Lab::new();
+    for at in 0..100 {
+        lab.put(&format!("k{at:02}"), "");
+    }
+    lab.delete("k", "k90");
+    let pinned = lab.state.revision();
+    lab.put("l", "later");
+    let mut next = RangeRequest { revision: pinned, ..everything() };
+    let (mut empty, mut read) = (0, Vec::new());
+    loop {
+        let piece = lab.state.piece_of(&next, 1000, 20).unwrap();
+        empty += usize::from(piece.kvs.is_empty());
+        read.extend(piece.kvs);
+        next.key = [&piece.last[..], b"\0"].concat().into();
+        if !piece.more {
+            break;
+        }
+    }
+    assert_eq!((empty, read.len()), (5, 10), "four times 20 that are gone, and the newer one");
+    assert_eq!(read[0].key, "k90");
+    assert_eq!(next.key, "l\0", "the newer one was looked at, too");
+}
+
+#[test]
+fn an_empty_pair_counts_in_a_piece() {
+    let mut lab = Lab::new();
+    for at in 0..100 {
+        lab.put(&format!("k{at:02}"), "");
+    }
+    let piece = lab.state.piece(&everything(), 350).unwrap();
+    assert_eq!((piece.kvs.len(), piece.more), (10, true), "35 bytes each");
 }
 
 #[test]

@@ -18,6 +18,9 @@ fn a_lease_takes_its_keys_along_in_one_revision() {
     lab.put_lease("a", "", -3);
     lab.put("c", "");
     assert_eq!(lab.state.lease_keys(-3), ["a", "b"]);
+    assert_eq!(lab.state.lease_keys_behind(-3, b"", 1), ["a"]);
+    assert_eq!(lab.state.lease_keys_behind(-3, b"a", 2), ["b"]);
+    assert!(lab.state.lease_keys_behind(-3, b"b", 2).is_empty());
     let mut cursor = lab.state.open_watch(&watch::all_from(0)).unwrap();
     let Response::LeaseRevoke(r) = lab.op(revoke(-3)).unwrap() else { panic!() };
     assert_eq!(r.header.unwrap().revision, 5);
