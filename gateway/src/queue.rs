@@ -6,10 +6,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use kvorum_core::ids::{LeaseId, Revision};
 use kvorum_core::request::{
-    Compare, CompareResult, DeleteRangeRequest, Event, KeyValue, RangeRequest, SortOrder, SortTarget,
-    TxnRequest, WatchRequest,
+    Compare, CompareResult, DeleteRangeRequest, Event, KeyValue, RangeRequest, ResponseOp, SortOrder,
+    SortTarget, TxnRequest, TxnResponse, WatchRequest,
 };
-use kvorum_core::{Client, ErrorKind, Result, WatchItem};
+use kvorum_core::{Client, ErrorKind, Result, WatchItem, planted};
 
 /// How long a lease that was made for a call lives: etcd's number, in seconds.
 const OWN_LEASE: i64 = 60;
@@ -54,11 +54,40 @@ pub(crate) struct Place {
     is_taken: bool,
 }
 
-impl Place {
-    pub(crate) fn new(client: &Client, prefix: Bytes, key: Bytes, created: Revision) -> Place {
-        Place { client: client.clone(), prefix, key, created, is_taken: false }
-    }
+/// Takes the place `key` with a transaction whose first answer, if it does not succeed, is the place that the lease has
+/// already. In a task of its own: what is under way when the call ends is done all the same, and then somebody has to
+/// be there to take the place back.
+pub(crate) async fn stand(
+    client: &Client,
+    prefix: Bytes,
+    key: Bytes,
+    take: TxnRequest,
+) -> Result<(Place, TxnResponse)> {
+    let standing = stood(client.clone(), prefix, key, take);
+    let (mut place, answer) = match planted!("abandoned_place_stays") {
+        true => standing.await?,
+        // It does not come to its end if the runtime comes to its own.
+        false => tokio::spawn(standing).await.unwrap_or_else(|_| Err(ErrorKind::Stopped.into()))?,
+    };
+    place.is_taken = false;
+    Ok((place, answer))
+}
 
+/// The place, if nobody waits for it any more, is given up only if it was taken here: one that was there already is
+/// another call's.
+async fn stood(client: Client, prefix: Bytes, key: Bytes, take: TxnRequest) -> Result<(Place, TxnResponse)> {
+    let answer = client.txn(take).await?;
+    let created = found(&answer).map_or(answer.revision(), |kv| kv.create_revision);
+    let is_taken = !answer.succeeded && !planted!("found_place_left");
+    Ok((Place { client, prefix, key, created, is_taken }, answer))
+}
+
+/// The place that the lease had already.
+pub(crate) fn found(stood: &TxnResponse) -> Option<&KeyValue> {
+    stood.responses.first().and_then(ResponseOp::as_range).and_then(|found| found.kvs.first())
+}
+
+impl Place {
     /// Waits until nobody is before it.
     pub(crate) async fn wait(&self) -> Result<()> {
         while let (Some(before), revision) = self.before().await? {
@@ -116,12 +145,86 @@ pub(crate) fn leave(key: &[u8], created: Revision) -> TxnRequest {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use kvorum::{Node, transports::MemoryNetwork};
+    use kvorum_core::request::{LeaseGrantRequest, PutRequest};
+    use tonic::Request;
+
     use super::*;
+    use crate::gateway::Gateway;
+    use crate::options::Options;
+    use crate::pb::v3electionpb::{CampaignRequest, election_server::Election};
+    use crate::pb::v3lockpb::{LockRequest, lock_server::Lock};
 
     #[test]
     fn keys_are_named_as_etcd_names_them() {
         assert_eq!(&key(&prefix(b"jobs"), 0x6f4b_a203)[..], b"jobs/6f4ba203");
         assert_eq!(&key(&prefix(b""), -7)[..], b"/-7");
         assert_eq!(&key(b"a/", LeaseId::MIN)[..], b"a/-8000000000000000");
+    }
+
+    const LEASE: LeaseId = 7;
+
+    /// Waits for an answer, but not for ever.
+    async fn soon<T>(answer: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(20), answer).await.expect("in time")
+    }
+
+    /// Two members, so that nothing is agreed on while they are parted; the leader's gateway, and a lease.
+    async fn two() -> (MemoryNetwork, Vec<Node>, Arc<Gateway>) {
+        let network = MemoryNetwork::new();
+        let peers = [1, 2].map(|id| (id, ""));
+        let node =
+            |(id, _)| Node::builder().id(id).peers(peers).transport(network.transport()).start().unwrap();
+        let nodes = Vec::from(peers.map(node));
+        let granted = soon(nodes[0].client().grant_request(LeaseGrantRequest { ttl: 600, id: LEASE }));
+        granted.await.unwrap();
+        let leader = nodes.iter().find(|node| node.status().is_leader()).unwrap();
+        let gateway = Gateway::new(leader.client(), Options::default());
+        (network, nodes, gateway)
+    }
+
+    #[tokio::test]
+    async fn a_place_is_left_whose_call_ends_while_it_is_taken() {
+        let (network, _nodes, gateway) = two().await;
+        for key in ["l/7", "e/7"] {
+            let mut watch = gateway.client.watch(WatchRequest::key(key)).unwrap();
+            network.cut(1, 2);
+            let lock = LockRequest { name: "l".into(), lease: LEASE };
+            let campaign = CampaignRequest { name: "e".into(), lease: LEASE, ..Default::default() };
+            let answered = match key {
+                "l/7" => gateway.lock(Request::new(lock)).now_or_never().is_some(),
+                _ => gateway.campaign(Request::new(campaign)).now_or_never().is_some(),
+            };
+            assert!(!answered, "nothing can be agreed on, and the call has ended now");
+            network.heal(1, 2);
+            let mut seen = Vec::new();
+            while seen.len() < 2 {
+                if let Ok(WatchItem::Events(events)) = soon(watch.next()).await.unwrap() {
+                    seen.extend(events.iter().map(Event::is_put));
+                }
+            }
+            assert_eq!(seen, [true, false], "{key}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_that_another_call_has_taken_is_not_left_with_this_one() {
+        let node = Node::builder().start().unwrap();
+        let client = node.client();
+        client.grant_request(LeaseGrantRequest { ttl: 600, id: LEASE }).await.unwrap();
+        let take = || {
+            let put = PutRequest::new("l/7", []).with_lease(LEASE);
+            let take = TxnRequest::new().when(Compare::is_missing("l/7")).then(put);
+            stood(client.clone(), "l/".into(), "l/7".into(), take.otherwise(RangeRequest::key("l/7")))
+        };
+        take().await.unwrap().0.take();
+        drop(take().await.unwrap());
+        // Done after whatever the drop has asked for.
+        client.put("behind", "").await.unwrap();
+        assert!(client.get("l/7").await.unwrap().is_some(), "it is the first one's");
     }
 }

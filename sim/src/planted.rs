@@ -1347,6 +1347,28 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "abandoned_place_stays",
+        twin: "etcd's Mutex.Unlock when the context is done",
+        does: "Who gives up a lock or a campaign while its place is being taken is waited for until the lease ends.",
+        file: "gateway/src/queue.rs",
+        expected: Expected::Test {
+            target: "gateway::queue::tests::a_place_is_left_whose_call_ends_while_it_is_taken",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "found_place_left",
+        twin: "etcd: a lease has one place",
+        does: "A call that is given up before it has heard of its place takes the place from another call of its lease.",
+        file: "gateway/src/queue.rs",
+        expected: Expected::Test {
+            target: "gateway::queue::tests::a_place_that_another_call_has_taken_is_not_left_with_this_one",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "half_closed_page_unanswered",
         twin: "etcd answers who half-closed",
         does: "A page that is asked for with a body is not answered to a client that has closed its side.",
