@@ -635,6 +635,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::C,
     },
     Plant {
+        name: "waiters_for_a_loss_are_kept",
+        twin: "V3",
+        does: "A lease's handle remembers everybody who ever waited for its loss.",
+        file: "core/src/lease.rs",
+        expected: Expected::Test {
+            target: "core::lease::tests::who_waits_for_a_loss_no_longer_is_forgotten",
+            because: "costs memory, and nothing else",
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "keeper_never_over",
         twin: "E8",
         does: "A lease's holder believes in it until a renewal is refused.",
