@@ -1017,6 +1017,28 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "place_left_while_it_is_taken",
+        twin: "F1",
+        does: "A place that is given up while it is being taken is deleted at once, perhaps before it is there.",
+        file: "core/src/mail.rs",
+        expected: Expected::Test {
+            target: "historic::clients::f1_a_place_that_is_given_up_while_it_is_taken_is_left",
+            because: "in made-up runs, leases are not kept alive for as long as somebody else waits",
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "left_place_not_tried_again",
+        twin: "F1",
+        does: "A place that could not be given up, because nobody led, is kept for as long as its lease is.",
+        file: "core/src/driver.rs",
+        expected: Expected::Test {
+            target: "historic::clients::f1_a_place_that_is_given_up_without_a_majority_is_left_later",
+            because: "in made-up runs, leases are not kept alive for as long as somebody else waits",
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "leader_read_locally",
         twin: "F1",
         does: "An election's leader is read from a state that may be old.",
