@@ -567,6 +567,28 @@ pub const PLANTS: &[Plant] = &[
         class: Class::B,
     },
     Plant {
+        name: "renewals_wait_for_the_disk",
+        twin: "V1",
+        does: "A renewal that waits for an entry is not answered as long as the disk hangs.",
+        file: "core/src/node/leases.rs",
+        expected: Expected::Test {
+            target: "historic::leases::kvorum_a_renewal_is_answered_in_time_though_a_disk_hangs",
+            because: "needs a lease of minutes, or one at its very end, and a disk that hangs for longer than is waited",
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "question_passed_on_waits_anew",
+        twin: "V1",
+        does: "A question about a lease waits anew for its whole time whenever it is passed on.",
+        file: "core/src/node/leases.rs",
+        expected: Expected::Test {
+            target: "historic::leases::kvorum_a_renewal_that_is_handed_on_does_not_wait_anew",
+            because: "made-up runs do not look how soon a client is told",
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "renew_leaves_note",
         twin: "E1",
         does: "A renewal is acknowledged while the log says that less remains.",
