@@ -258,12 +258,16 @@ impl Client {
 
     /// All leases.
     pub fn leases(&self) -> Answer<LeaseLeasesResponse> {
-        let shared = self.shared.clone();
-        self.ask(Request::Read, ErrorKind::Stopped.into(), move |_| {
-            let header = Some(current_header(&shared));
-            let leases = shared.state.read().leases().map(|lease| lease.id).collect();
-            Ok(LeaseLeasesResponse { header, leases })
-        })
+        let here = self.clone();
+        self.ask(Request::Read, ErrorKind::Stopped.into(), move |_| Ok(here.leases_local()))
+    }
+
+    /// All leases that this node knows of, at once and without asking anybody. It may not know yet of the newest, nor
+    /// which of the others have ended.
+    pub fn leases_local(&self) -> LeaseLeasesResponse {
+        let header = Some(current_header(&self.shared));
+        let leases = self.shared.state.read().leases().map(|lease| lease.id).collect();
+        LeaseLeasesResponse { header, leases }
     }
 
     /// Follows a key or a range of keys. What this node has not heard of yet is still to come.

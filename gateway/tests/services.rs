@@ -290,6 +290,7 @@ async fn whoever_is_asked_for_members_knows_what_each_has_said_of_itself() {
 async fn without_a_majority_only_local_answers_come() {
     let mut gates = three().await;
     let kept = gates.pop().unwrap();
+    grant(&kept, 600, 7).await;
     soon("a put", kept.kv().put(put("a", "1"))).await.unwrap();
     drop(gates);
     let local = pb::RangeRequest { serializable: true, ..get("a") };
@@ -297,6 +298,8 @@ async fn without_a_majority_only_local_answers_come() {
     let mut cluster = pb::cluster_client::ClusterClient::new(kept.channel.clone());
     let local = pb::MemberListRequest { linearizable: false };
     soon("a local list", cluster.member_list(local)).await.unwrap();
+    let leases = soon("the leases", kept.lease().lease_leases(pb::LeaseLeasesRequest {})).await.unwrap();
+    assert_eq!(leases.into_inner().leases, [pb::LeaseStatus { id: 7 }]);
     let started = std::time::Instant::now();
     let refused = soon("the refusal", kept.kv().put(put("a", "2"))).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);

@@ -1424,6 +1424,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "leases_need_a_majority",
+        twin: "etcd's LeaseLeases",
+        does: "A member that is cut off does not list the leases that it knows of.",
+        file: "gateway/src/lease.rs",
+        expected: Expected::Test {
+            target: "gateway_services::without_a_majority_only_local_answers_come",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "half_closed_page_unanswered",
         twin: "etcd answers who half-closed",
         does: "A page that is asked for with a body is not answered to a client that has closed its side.",
