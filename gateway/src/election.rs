@@ -1,6 +1,7 @@
 //! etcd's service Election. What it will never know: locks.
 
 use bytes::Bytes;
+use kvorum_core::planted;
 use kvorum_core::request::{Compare, Header, PutRequest, RangeRequest, TxnRequest};
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
@@ -25,6 +26,9 @@ impl Election for Gateway {
         let (place, header) = self.stand(&name, lease, value).await?;
         let waited = self.stopping.run_until_cancelled(place.wait()).await;
         waited.ok_or_else(|| Status::from(STOPPED))?.map_err(unknown)?;
+        if !place.is_there().await.map_err(unknown)? && !planted!("campaign_not_looked_at_again") {
+            return Err(not_leader());
+        }
         let leader = Some(pb::LeaderKey { name, key: place.key.clone(), rev: place.created, lease });
         place.take();
         Ok(Response::new(pb::CampaignResponse { header: header.map(Into::into), leader }))
@@ -97,8 +101,12 @@ impl Gateway {
         let put = PutRequest { key: key.clone(), value, lease, ..PutRequest::default() };
         let show = TxnRequest::new().when(queue::is_the_same(key, created)).then(put);
         let shown = self.client.txn(show).await.map_err(unknown)?;
-        if shown.succeeded { Ok(shown.header) } else { Err(Status::unknown("election: not leader")) }
+        if shown.succeeded { Ok(shown.header) } else { Err(not_leader()) }
     }
+}
+
+fn not_leader() -> Status {
+    Status::unknown("election: not leader")
 }
 
 fn no_leader_field() -> Status {

@@ -9,7 +9,7 @@ use kvorum_core::request::{
     Compare, CompareResult, DeleteRangeRequest, Event, KeyValue, RangeRequest, ResponseOp, SortOrder,
     SortTarget, TxnRequest, TxnResponse, WatchRequest,
 };
-use kvorum_core::{Client, ErrorKind, Result, WatchItem, planted};
+use kvorum_core::{Client, ErrorKind, Result, WatchItem, planted, prefix_end};
 
 /// How long a lease that was made for a call lives: etcd's number, in seconds.
 const OWN_LEASE: i64 = 60;
@@ -51,7 +51,16 @@ pub(crate) struct Place {
     prefix: Bytes,
     pub(crate) key: Bytes,
     pub(crate) created: Revision,
-    is_taken: bool,
+    dropped: Dropped,
+}
+
+/// What becomes of a place that is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dropped {
+    Stays,
+    Goes,
+    /// It goes if somebody is before it.
+    GoesIfBehind,
 }
 
 /// Takes the place `key` with a transaction whose first answer, if it does not succeed, is the place that the lease has
@@ -69,17 +78,20 @@ pub(crate) async fn stand(
         // It does not come to its end if the runtime comes to its own.
         false => tokio::spawn(standing).await.unwrap_or_else(|_| Err(ErrorKind::Stopped.into()))?,
     };
-    place.is_taken = false;
+    place.dropped = Dropped::Goes;
     Ok((place, answer))
 }
 
-/// The place, if nobody waits for it any more, is given up only if it was taken here: one that was there already is
-/// another call's.
+/// A place that nobody may wait for any more. One that was there already is another call's. And another call of this
+/// lease, through any member, may have found this one meanwhile: a client that was not answered in time asks again. If
+/// nobody is before it, that call has been told that it has the name, as this one would have been: it stays. Else it
+/// waits, and looks again when it has waited.
 async fn stood(client: Client, prefix: Bytes, key: Bytes, take: TxnRequest) -> Result<(Place, TxnResponse)> {
     let answer = client.txn(take).await?;
     let created = found(&answer).map_or(answer.revision(), |kv| kv.create_revision);
-    let is_taken = !answer.succeeded && !planted!("found_place_left");
-    Ok((Place { client, prefix, key, created, is_taken }, answer))
+    let is_anothers = !answer.succeeded && !planted!("found_place_left");
+    let dropped = if is_anothers { Dropped::Stays } else { Dropped::GoesIfBehind };
+    Ok((Place { client, prefix, key, created, dropped }, answer))
 }
 
 /// The place that the lease had already.
@@ -98,7 +110,19 @@ impl Place {
 
     /// It stays.
     pub(crate) fn take(mut self) {
-        self.is_taken = true;
+        self.dropped = Dropped::Stays;
+    }
+
+    /// Whether it is there.
+    pub(crate) async fn is_there(&self) -> Result<bool> {
+        let here = self.client.get(&self.key).await?;
+        Ok(here.is_some_and(|kv| kv.create_revision == self.created))
+    }
+
+    /// The condition that nobody is before it.
+    fn is_first(&self) -> Compare {
+        let is_later = Compare::create_revision(&self.prefix, CompareResult::Greater, self.created - 1);
+        Compare { range_end: prefix_end(&self.prefix), ..is_later }
     }
 
     /// The newest place before this one, and the revision at which that was so.
@@ -127,9 +151,14 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if !self.is_taken {
-            drop(self.client.txn(leave(&self.key, self.created)));
-        }
+        let leave = match self.dropped {
+            Dropped::Stays => return,
+            Dropped::GoesIfBehind if !planted!("first_place_left") => {
+                TxnRequest::new().when(self.is_first()).otherwise(leave(&self.key, self.created))
+            }
+            Dropped::Goes | Dropped::GoesIfBehind => leave(&self.key, self.created),
+        };
+        drop(self.client.txn(leave));
     }
 }
 
@@ -173,7 +202,7 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(20), answer).await.expect("in time")
     }
 
-    /// Two members, so that nothing is agreed on while they are parted; the leader's gateway, and a lease.
+    /// Two members, so that nothing is agreed on while they are parted; the gateway of one, and a lease.
     async fn two() -> (MemoryNetwork, Vec<Node>, Arc<Gateway>) {
         let network = MemoryNetwork::new();
         let peers = [1, 2].map(|id| (id, ""));
@@ -182,15 +211,15 @@ mod tests {
         let nodes = Vec::from(peers.map(node));
         let granted = soon(nodes[0].client().grant_request(LeaseGrantRequest { ttl: 600, id: LEASE }));
         granted.await.unwrap();
-        let leader = nodes.iter().find(|node| node.status().is_leader()).unwrap();
-        let gateway = Gateway::new(leader.client(), Options::default());
+        let gateway = Gateway::new(nodes[0].client(), Options::default());
         (network, nodes, gateway)
     }
 
     #[tokio::test]
     async fn a_place_is_left_whose_call_ends_while_it_is_taken() {
         let (network, _nodes, gateway) = two().await;
-        for key in ["l/7", "e/7"] {
+        for (first, key) in [("l/1", "l/7"), ("e/1", "e/7")] {
+            gateway.client.put(first, "").await.unwrap();
             let mut watch = gateway.client.watch(WatchRequest::key(key)).unwrap();
             network.cut(1, 2);
             let lock = LockRequest { name: "l".into(), lease: LEASE };
@@ -211,20 +240,28 @@ mod tests {
         }
     }
 
+    /// Takes a place for a call that has ended meanwhile; whether it is there when that is seen to.
+    async fn stays(client: &Client, key: &'static str) -> bool {
+        let put = PutRequest::new(key, []).with_lease(LEASE);
+        let take = TxnRequest::new().when(Compare::is_missing(key)).then(put);
+        let take = take.otherwise(RangeRequest::key(key));
+        drop(stood(client.clone(), "l/".into(), key.into(), take).await.unwrap());
+        // Done after whatever the drop has asked for.
+        client.put("behind", "").await.unwrap();
+        client.get(key).await.unwrap().is_some()
+    }
+
     #[tokio::test]
-    async fn a_place_that_another_call_has_taken_is_not_left_with_this_one() {
+    async fn a_place_of_a_call_that_has_ended_stays_if_another_may_have_it() {
         let node = Node::builder().start().unwrap();
         let client = node.client();
         client.grant_request(LeaseGrantRequest { ttl: 600, id: LEASE }).await.unwrap();
-        let take = || {
-            let put = PutRequest::new("l/7", []).with_lease(LEASE);
-            let take = TxnRequest::new().when(Compare::is_missing("l/7")).then(put);
-            stood(client.clone(), "l/".into(), "l/7".into(), take.otherwise(RangeRequest::key("l/7")))
-        };
-        take().await.unwrap().0.take();
-        drop(take().await.unwrap());
-        // Done after whatever the drop has asked for.
-        client.put("behind", "").await.unwrap();
-        assert!(client.get("l/7").await.unwrap().is_some(), "it is the first one's");
+        assert!(
+            stays(&client, "l/7").await,
+            "whoever asks again with this lease is told that it has the lock"
+        );
+        assert!(!stays(&client, "l/8").await, "one behind it");
+        client.put("l/9", "").await.unwrap();
+        assert!(stays(&client, "l/9").await, "one that was there before");
     }
 }

@@ -202,6 +202,23 @@ async fn who_gives_up_a_campaign_leaves_the_queue() {
 }
 
 #[tokio::test]
+async fn who_waits_to_lead_with_a_lease_that_ends_does_not_lead() {
+    let gate = one().await;
+    for id in [1, 2] {
+        grant(&gate, 600, id).await;
+    }
+    let won = elections(&gate).campaign(campaign(1, "a")).await.unwrap().into_inner();
+    let mut client = elections(&gate);
+    let waits = tokio::spawn(async move { client.campaign(campaign(2, "b")).await });
+    until_there(&gate, "e/2").await;
+    gate.lease().lease_revoke(pb::LeaseRevokeRequest { id: 2 }).await.unwrap();
+    let resign = election::ResignRequest { leader: won.leader };
+    elections(&gate).resign(resign).await.unwrap();
+    let refused = soon("the end", waits).await.unwrap().unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::Unknown, "election: not leader"));
+}
+
+#[tokio::test]
 async fn leadership_is_moved_when_the_leader_is_asked() {
     let gates = three().await;
     let target_id = gates[1].node.status().node;

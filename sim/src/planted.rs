@@ -1404,7 +1404,7 @@ pub const PLANTS: &[Plant] = &[
     Plant {
         name: "abandoned_place_stays",
         twin: "etcd's Mutex.Unlock when the context is done",
-        does: "Who gives up a lock or a campaign while its place is being taken is waited for until the lease ends.",
+        does: "Who gives up a lock or a campaign while its place is being taken is waited for until its lease ends.",
         file: "gateway/src/queue.rs",
         expected: Expected::Test {
             target: "gateway::queue::tests::a_place_is_left_whose_call_ends_while_it_is_taken",
@@ -1418,7 +1418,29 @@ pub const PLANTS: &[Plant] = &[
         does: "A call that is given up before it has heard of its place takes the place from another call of its lease.",
         file: "gateway/src/queue.rs",
         expected: Expected::Test {
-            target: "gateway::queue::tests::a_place_that_another_call_has_taken_is_not_left_with_this_one",
+            target: "gateway::queue::tests::a_place_of_a_call_that_has_ended_stays_if_another_may_have_it",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "first_place_left",
+        twin: "etcd: a lease has one place",
+        does: "A client that asks again with its lease is told that it has the lock, and its first call, given up, takes it.",
+        file: "gateway/src/queue.rs",
+        expected: Expected::Test {
+            target: "gateway::queue::tests::a_place_of_a_call_that_has_ended_stays_if_another_may_have_it",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "campaign_not_looked_at_again",
+        twin: "etcd 11456, for elections",
+        does: "A campaign is told that it leads without looking whether its lease has ended meanwhile.",
+        file: "gateway/src/election.rs",
+        expected: Expected::Test {
+            target: "gateway_services::who_waits_to_lead_with_a_lease_that_ends_does_not_lead",
             because: NO_GATEWAY,
         },
         class: Class::A,
