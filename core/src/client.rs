@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::export::Export;
 use crate::ids::{LeaseId, NodeId, Revision, SessionId, Term};
 use crate::lease::{Granted, Keep, Keeper, Lease};
-use crate::mail::{Mail, ReplySender};
+use crate::mail::{Held, Mail, ReplySender};
 use crate::node::{Reply, Request};
 use crate::read::{self, Reading};
 use crate::reply::Answer;
@@ -56,11 +56,13 @@ pub struct Client {
     mail: Sender<Mail>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) session: Option<Arc<Session>>,
+    /// What this handle's requests hold on to until they are answered.
+    held: Option<Arc<Held>>,
 }
 
 impl Client {
     pub(crate) fn new(mail: Sender<Mail>, shared: Arc<Shared>) -> Client {
-        Client { mail, shared, session: None }
+        Client { mail, shared, session: None, held: None }
     }
 
     /// Writes one key.
@@ -253,12 +255,16 @@ impl Client {
 
     /// All leases.
     pub fn leases(&self) -> Answer<LeaseLeasesResponse> {
-        let shared = self.shared.clone();
-        self.ask(Request::Read, ErrorKind::Stopped.into(), move |_| {
-            let header = Some(current_header(&shared));
-            let leases = shared.state.read().leases().map(|lease| lease.id).collect();
-            Ok(LeaseLeasesResponse { header, leases })
-        })
+        let here = self.clone();
+        self.ask(Request::Read, ErrorKind::Stopped.into(), move |_| Ok(here.leases_local()))
+    }
+
+    /// All leases that this node knows of, at once and without asking anybody. It may not know yet of the newest, nor
+    /// which of the others have ended.
+    pub fn leases_local(&self) -> LeaseLeasesResponse {
+        let header = Some(current_header(&self.shared));
+        let leases = self.shared.state.read().leases().map(|lease| lease.id).collect();
+        LeaseLeasesResponse { header, leases }
     }
 
     /// Follows a key or a range of keys. What this node has not heard of yet is still to come.
@@ -341,11 +347,22 @@ impl Client {
         format!("{:x}-{:x}-{count:x}", self.shared.identity.node, self.shared.identity.incarnation)
     }
 
+    /// A key that is to be deleted when nobody holds on to it any more.
+    pub(crate) fn hold(&self, key: Bytes) -> Arc<Held> {
+        Arc::new(Held::new(self.mail.clone(), key))
+    }
+
+    /// A handle whose requests hold on to this until they are answered, whether anybody still waits for that or not.
+    pub(crate) fn holding(&self, held: &Arc<Held>) -> Client {
+        Client { held: Some(held.clone()), ..self.clone() }
+    }
+
     /// Asks for a transfer without waiting for the answer; answers whether the node still listens.
     #[doc(hidden)]
     pub fn begin_transfer(&self, to: NodeId) -> bool {
         let (sender, _) = oneshot::async_channel();
-        self.mail.send(Mail::Ask(Request::TransferLeader(to), ReplySender(sender))).is_ok()
+        let sender = ReplySender::new(sender, None);
+        self.mail.send(Mail::Ask(Request::TransferLeader(to), sender)).is_ok()
     }
 
     /// Hands over a request as the node understands it: for whoever numbers sessions by hand, as a rehearsal
@@ -445,7 +462,8 @@ impl Client {
     /// `None`: the node is gone.
     fn sent(&self, request: Request) -> Option<oneshot::AsyncReceiver<Result<Reply>>> {
         let (sender, receiver) = oneshot::async_channel();
-        self.mail.send(Mail::Ask(request, ReplySender(sender))).ok().map(|()| receiver)
+        let sender = ReplySender::new(sender, self.held.clone());
+        self.mail.send(Mail::Ask(request, sender)).ok().map(|()| receiver)
     }
 }
 

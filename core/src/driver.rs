@@ -6,22 +6,26 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
+use bytes::Bytes;
 use crossbeam::channel::Sender;
 use parking_lot::Mutex;
 
 use crate::client::Client;
+use crate::command::Op;
 use crate::disk::{DiskJob, announced};
 use crate::error::{ErrorKind, Result};
 use crate::ids::NodeId;
 use crate::lease::Keeper;
 use crate::mail::{DiskReport, Mail, ReplySender};
 use crate::node::{Glance, Input, Node, Output, Reply, Request, Token};
+use crate::request::DeleteRangeRequest;
 use crate::shared::{Counters, Shared};
 use crate::state::WatcherId;
 use crate::storage::ImageMeta;
 use crate::time::Time;
 use crate::transport::{Incoming, Transport};
 use crate::watch::Hub;
+use crate::write::Write;
 
 /// Drives one node.
 pub struct Driver {
@@ -32,8 +36,16 @@ pub struct Driver {
     shared: Arc<Shared>,
     waiting: Waiting,
     keepers: Vec<Kept>,
+    left: Left,
     woken: Vec<WatcherId>,
     is_stopping: bool,
+}
+
+/// Keys that nobody needs any more and that could not be deleted, and when that is tried again.
+#[derive(Default)]
+struct Left {
+    keys: Vec<Bytes>,
+    next: Time,
 }
 
 /// Who waits for which token.
@@ -46,6 +58,7 @@ struct Waiting {
 enum Waiter {
     Client(ReplySender),
     Keeper(Weak<Keeper>, Time),
+    Leaver(Bytes),
 }
 
 struct Kept {
@@ -104,6 +117,7 @@ impl Driver {
             shared,
             waiting: Waiting::default(),
             keepers: Vec::new(),
+            left: Left::default(),
             woken: Vec::new(),
             is_stopping: false,
         }
@@ -130,6 +144,7 @@ impl Driver {
             // Watches that were opened in the past are woken without an entry that says so.
             self.wake();
             self.renew_leases(now);
+            self.leave_again(now);
         }
         self.node.handle(now, Input::Tick);
         while let Some(output) = self.node.poll_output() {
@@ -166,6 +181,7 @@ impl Driver {
                     self.lose_leases();
                 }
             }
+            Mail::Leave(key) => self.leave(now, key),
             Mail::Stop => self.is_stopping = true,
         }
     }
@@ -223,11 +239,9 @@ impl Driver {
 
     fn answer(&mut self, now: Time, token: Token, result: Result<Reply>) {
         match self.waiting.take(token) {
-            Some(Waiter::Client(sender)) => {
-                // Whoever asked may have gone.
-                let _ = sender.0.send(result);
-            }
+            Some(Waiter::Client(sender)) => sender.send(result),
             Some(Waiter::Keeper(keeper, sent)) => self.renewed(now, &keeper, sent, result),
+            Some(Waiter::Leaver(key)) => self.left(now, key, &result),
             None => {}
         }
     }
@@ -281,6 +295,35 @@ impl Driver {
                 if let Some(kept) = kept {
                     kept.next = kept.next.min(soon);
                 }
+            }
+        }
+    }
+
+    /// Deletes a key that nobody needs any more.
+    fn leave(&mut self, now: Time, key: Bytes) {
+        let delete = Op::DeleteRange(DeleteRangeRequest::key(&key));
+        // What could be put can be deleted.
+        let Ok(write) = Write::new(delete, None, &self.shared.config) else { return };
+        let token = self.waiting.add(Waiter::Leaver(key));
+        self.node.handle(now, Input::Request(token, Request::Write(write)));
+    }
+
+    fn left(&mut self, now: Time, key: Bytes, result: &Result<Reply>) {
+        let Err(error) = result else { return };
+        let is_over = matches!(error.kind(), ErrorKind::Stopped | ErrorKind::Halted { .. });
+        if is_over || planted!("left_place_not_tried_again") {
+            return;
+        }
+        if self.left.keys.is_empty() {
+            self.left.next = now + self.shared.config.heartbeat;
+        }
+        self.left.keys.push(key);
+    }
+
+    fn leave_again(&mut self, now: Time) {
+        if self.left.next <= now {
+            for key in std::mem::take(&mut self.left.keys) {
+                self.leave(now, key);
             }
         }
     }

@@ -27,7 +27,7 @@ pub struct Leadership {
 }
 
 /// Waits to become the leader of the election called `name`, under `lease`, with `value` for all to see.
-/// Whoever gives up waiting (its future is dropped) leaves the queue.
+/// Whoever gives up waiting (its future is dropped) leaves the queue, as soon as the cluster agrees on anything.
 ///
 /// # Errors
 ///
@@ -98,7 +98,7 @@ impl Leadership {
     ///
     /// # Errors
     ///
-    /// See [`Client`].
+    /// See [`Client`]. Whatever the error, the node goes on giving it up.
     pub async fn resign(self) -> Result<()> {
         self.place.leave().await
     }

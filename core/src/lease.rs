@@ -1,9 +1,10 @@
 //! Leases that are kept alive as long as somebody holds on to them.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -45,7 +46,9 @@ struct Life {
     asked: Option<Time>,
     /// The lease is known to live until then.
     until: Option<Time>,
-    wakers: Vec<Waker>,
+    /// Whoever waits for it to be lost, by number.
+    wakers: BTreeMap<u64, Waker>,
+    last_waker: u64,
 }
 
 impl Life {
@@ -125,7 +128,45 @@ impl Keeper {
         life.is_lost = true;
         let wakers = std::mem::take(&mut life.wakers);
         drop(life);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_values().for_each(Waker::wake);
+    }
+
+    fn lost(&self) -> Lost<'_> {
+        Lost { keeper: self, number: None }
+    }
+}
+
+/// Waits until a lease is lost. Dropped, it is forgotten: a lease may outlive any number of those who wait.
+struct Lost<'a> {
+    keeper: &'a Keeper,
+    number: Option<u64>,
+}
+
+impl Future for Lost<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut life = self.keeper.life.lock();
+        if life.is_lost {
+            return Poll::Ready(());
+        }
+        let number = self.number.unwrap_or(life.last_waker + 1);
+        life.last_waker = life.last_waker.max(number);
+        // What goes with a waker may be anything, this lease's handle too: it goes when nothing is locked.
+        let _before = life.wakers.insert(number, context.waker().clone());
+        drop(life);
+        self.number = Some(number);
+        Poll::Pending
+    }
+}
+
+impl Drop for Lost<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number
+            && !planted!("waiters_for_a_loss_are_kept")
+        {
+            let _waker = self.keeper.life.lock().wakers.remove(&number);
+        }
     }
 }
 
@@ -172,16 +213,7 @@ impl Lease {
 
     /// Waits until it is lost.
     pub async fn lost(&self) {
-        poll_fn(|context| {
-            let mut life = self.keeper.life.lock();
-            if life.is_lost {
-                return Poll::Ready(());
-            }
-            life.wakers.retain(|waker| !waker.will_wake(context.waker()));
-            life.wakers.push(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
+        self.keeper.lost().await;
     }
 
     /// Ends it now, with all its keys.
@@ -205,6 +237,9 @@ impl fmt::Debug for Keeper {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
+
     use super::*;
 
     #[test]
@@ -215,6 +250,34 @@ mod tests {
         // As when the node's thread ends while the request lies in its mail.
         drop(Keep::new(&keeper));
         assert!(keeper.life.lock().is_lost);
+    }
+
+    #[test]
+    fn who_waits_for_a_loss_no_longer_is_forgotten() {
+        struct Told(AtomicBool);
+        impl Wake for Told {
+            fn wake(self: Arc<Told>) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let keeper = Keeper::new();
+        let told = [(); 3].map(|()| Arc::new(Told(AtomicBool::new(false))));
+        let poll = |lost: &mut Lost<'_>, told: &Arc<Told>| {
+            let waker = Waker::from(told.clone());
+            Pin::new(lost).poll(&mut Context::from_waker(&waker))
+        };
+        let mut waits = [(); 3].map(|()| keeper.lost());
+        for (lost, told) in waits.iter_mut().zip(&told) {
+            assert!(poll(lost, told).is_pending());
+        }
+        let [mut first, gone, _third] = waits;
+        drop(gone);
+        // By another task than before.
+        assert!(poll(&mut first, &told[1]).is_pending());
+        assert_eq!(keeper.life.lock().wakers.len(), 2);
+        keeper.lose();
+        assert_eq!(told.each_ref().map(|told| told.0.load(Ordering::Relaxed)), [false, true, true]);
+        assert!(poll(&mut first, &told[1]).is_ready());
     }
 
     #[test]

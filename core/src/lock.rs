@@ -6,12 +6,15 @@
 //! that is higher for every later holder: whatever the lock protects must remember the highest token that it
 //! has seen and refuse lower ones.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::client::Client;
 use crate::error::{ErrorKind, Result};
 use crate::ids::{LeaseId, Revision};
 use crate::lease::Lease;
+use crate::mail::Held;
 use crate::request::{
     Compare, CompareResult, EventKind, KeyValue, PutRequest, RangeRequest, SortOrder, SortTarget,
     WatchRequest,
@@ -20,7 +23,8 @@ use crate::watch::WatchItem;
 
 /// A place in the queue for a name: held, or waited for. The oldest one under the name owns it. Dropped, it is
 /// left (without waiting for the answer), also if it was not even seen to be taken: whoever gives up must not
-/// come to own the name behind its own back.
+/// come to own the name behind its own back. The node sees to that, as soon as it is known what became of the put, and
+/// again if it fails: a lease that is kept alive would keep the place for ever.
 #[derive(Debug)]
 pub(crate) struct Place {
     client: Client,
@@ -28,7 +32,7 @@ pub(crate) struct Place {
     pub(crate) created: Revision,
     prefix: String,
     lease: LeaseId,
-    is_left: bool,
+    held: Arc<Held>,
 }
 
 impl Place {
@@ -39,9 +43,9 @@ impl Place {
         let key = Bytes::from(format!("{prefix}{:x}-{}", lease.id(), client.unique()));
         let hung = if planted!("lock_without_lease") { 0 } else { lease.id() };
         let put = PutRequest { key: key.clone(), value, lease: hung, ..PutRequest::default() };
-        let (client, lease) = (client.clone(), lease.id());
-        let mut place = Place { client, key, created: 0, prefix, lease, is_left: false };
-        let answer = place.client.put_request(put);
+        let (client, held) = (client.clone(), client.hold(key.clone()));
+        let mut place = Place { client, key, created: 0, prefix, lease: lease.id(), held };
+        let answer = place.client.holding(&place.held).put_request(put);
         place.created = answer.await?.header.map_or(0, |header| header.revision);
         Ok(place)
     }
@@ -101,18 +105,11 @@ impl Place {
         Compare::create_revision(&self.key, CompareResult::Equal, self.created)
     }
 
-    pub(crate) async fn leave(mut self) -> Result<()> {
-        self.is_left = true;
+    pub(crate) async fn leave(self) -> Result<()> {
         let answer = self.client.delete(&self.key);
-        answer.await.map(|_| ())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if !self.is_left {
-            drop(self.client.delete(&self.key));
-        }
+        answer.await?;
+        self.held.let_go();
+        Ok(())
     }
 }
 
@@ -123,7 +120,8 @@ pub struct LockGuard {
     place: Place,
 }
 
-/// Waits for the lock called `name`, under `lease`, and takes it.
+/// Waits for the lock called `name`, under `lease`, and takes it. Whoever gives up waiting (its future is dropped)
+/// leaves the queue, as soon as the cluster agrees on anything.
 ///
 /// # Errors
 ///
@@ -189,7 +187,7 @@ impl LockGuard {
     ///
     /// # Errors
     ///
-    /// See [`Client`].
+    /// See [`Client`]. Whatever the error, the node goes on releasing it.
     pub async fn unlock(self) -> Result<()> {
         self.place.leave().await
     }

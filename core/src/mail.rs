@@ -1,8 +1,11 @@
 //! What reaches a node's driver, from whichever thread.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 
-use crate::error::Result;
+use crate::error::{Outcome, Result};
 use crate::ids::{Index, Ticket};
 use crate::lease::Keep;
 use crate::node::{Reply, Request};
@@ -23,13 +26,63 @@ pub enum Mail {
     Disk(DiskReport),
     /// A lease is to be kept alive until its keeper is gone.
     Keep(Keep),
+    /// A key is to be deleted that nobody needs any more: now, or as soon as it can be.
+    Leave(Bytes),
     /// The node is to stop: hand leadership over if it leads, then answer everybody.
     Stop,
 }
 
 /// Where an answer goes.
 #[derive(Debug)]
-pub struct ReplySender(pub(crate) oneshot::Sender<Result<Reply>>);
+pub struct ReplySender {
+    sender: oneshot::Sender<Result<Reply>>,
+    held: Option<Arc<Held>>,
+}
+
+impl ReplySender {
+    /// `held` is what the request puts, if that is to be deleted when nobody holds on to it.
+    pub(crate) fn new(sender: oneshot::Sender<Result<Reply>>, held: Option<Arc<Held>>) -> ReplySender {
+        ReplySender { sender, held: held.filter(|_| !planted!("place_left_while_it_is_taken")) }
+    }
+
+    pub(crate) fn send(self, result: Result<Reply>) {
+        let was_refused = result.as_ref().is_err_and(|error| error.outcome() == Outcome::NotApplied);
+        if let Some(held) = self.held.as_ref().filter(|_| was_refused) {
+            held.let_go();
+        }
+        // Whoever asked may have gone.
+        let _ = self.sender.send(result);
+    }
+}
+
+/// A key that somebody needs. When the last one lets go of this, it is to be deleted. Whoever puts it has it, and so has
+/// the request as long as it is not answered: a deletion that were asked for before might be done before.
+#[derive(Debug)]
+pub(crate) struct Held {
+    mail: Sender<Mail>,
+    key: Bytes,
+    is_gone: AtomicBool,
+}
+
+impl Held {
+    pub(crate) fn new(mail: Sender<Mail>, key: Bytes) -> Held {
+        Held { mail, key, is_gone: AtomicBool::new(false) }
+    }
+
+    /// It is not there (any more).
+    pub(crate) fn let_go(&self) {
+        self.is_gone.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !*self.is_gone.get_mut() {
+            // If the node is gone, the key goes with its lease.
+            let _ = self.mail.send(Mail::Leave(self.key.clone()));
+        }
+    }
+}
 
 /// What the disk's thread reports.
 pub enum DiskReport {

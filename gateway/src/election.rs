@@ -1,7 +1,8 @@
 //! etcd's service Election. What it will never know: locks.
 
 use bytes::Bytes;
-use kvorum_core::request::{Compare, Header, PutRequest, RangeRequest, ResponseOp, TxnRequest, TxnResponse};
+use kvorum_core::planted;
+use kvorum_core::request::{Compare, Header, PutRequest, RangeRequest, TxnRequest};
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
@@ -25,6 +26,9 @@ impl Election for Gateway {
         let (place, header) = self.stand(&name, lease, value).await?;
         let waited = self.stopping.run_until_cancelled(place.wait()).await;
         waited.ok_or_else(|| Status::from(STOPPED))?.map_err(unknown)?;
+        if !place.is_there().await.map_err(unknown)? && !planted!("campaign_not_looked_at_again") {
+            return Err(not_leader());
+        }
         let leader = Some(pb::LeaderKey { name, key: place.key.clone(), rev: place.created, lease });
         place.take();
         Ok(Response::new(pb::CampaignResponse { header: header.map(Into::into), leader }))
@@ -79,11 +83,9 @@ impl Gateway {
         let put = PutRequest { key: key.clone(), value: value.clone(), lease, ..PutRequest::default() };
         let stand =
             TxnRequest::new().when(Compare::is_missing(&key)).then(put).otherwise(RangeRequest::key(&key));
-        let stood = self.client.txn(stand).await.map_err(unknown)?;
-        let (created, is_other) = found(&stood, &value);
-        let place = Place::new(&self.client, prefix, key, created);
-        if is_other {
-            self.show(&place.key, created, lease, value).await?;
+        let (place, stood) = queue::stand(&self.client, prefix, key, stand).await.map_err(unknown)?;
+        if queue::found(&stood).is_some_and(|found| found.value != value) {
+            self.show(&place.key, place.created, lease, value).await?;
         }
         Ok((place, stood.header))
     }
@@ -99,14 +101,12 @@ impl Gateway {
         let put = PutRequest { key: key.clone(), value, lease, ..PutRequest::default() };
         let show = TxnRequest::new().when(queue::is_the_same(key, created)).then(put);
         let shown = self.client.txn(show).await.map_err(unknown)?;
-        if shown.succeeded { Ok(shown.header) } else { Err(Status::unknown("election: not leader")) }
+        if shown.succeeded { Ok(shown.header) } else { Err(not_leader()) }
     }
 }
 
-/// When the place was taken, and whether it was found, with another value.
-fn found(stood: &TxnResponse, value: &[u8]) -> (i64, bool) {
-    let found = stood.responses.first().and_then(ResponseOp::as_range).and_then(|found| found.kvs.first());
-    found.map_or((stood.revision(), false), |kv| (kv.create_revision, kv.value != value))
+fn not_leader() -> Status {
+    Status::unknown("election: not leader")
 }
 
 fn no_leader_field() -> Status {

@@ -2,7 +2,7 @@
 
 use kvorum_core::Result as CoreResult;
 use kvorum_core::request::{
-    Compare, Header, PutRequest, RangeRequest, RangeResponse, ResponseOp, TxnRequest, TxnResponse,
+    Compare, Header, PutRequest, RangeRequest, RangeResponse, ResponseOp, TxnRequest,
 };
 use tonic::{Request, Response, Status};
 
@@ -46,11 +46,10 @@ impl Gateway {
             .then(queue::oldest(&prefix))
             .otherwise(RangeRequest::key(&key))
             .otherwise(queue::oldest(&prefix));
-        let taken = self.client.txn(take).await?;
-        let created = created(&taken);
-        let is_oldest = |oldest: &RangeResponse| oldest.kvs.iter().all(|kv| kv.create_revision == created);
+        let (place, taken) = queue::stand(&self.client, prefix, key, take).await?;
+        let is_oldest =
+            |oldest: &RangeResponse| oldest.kvs.iter().all(|kv| kv.create_revision == place.created);
         let is_held = taken.responses.get(1).and_then(ResponseOp::as_range).is_none_or(is_oldest);
-        let place = Place::new(&self.client, prefix, key, created);
         Ok((place, taken.header.filter(|_| is_held)))
     }
 
@@ -64,10 +63,4 @@ impl Gateway {
             _ => Err(Status::unknown("mutex: session is expired")),
         }
     }
-}
-
-/// When the place was taken: now, or when it was found to have been.
-fn created(taken: &TxnResponse) -> i64 {
-    let found = taken.responses.first().and_then(ResponseOp::as_range).and_then(|found| found.kvs.first());
-    found.map_or(taken.revision(), |kv| kv.create_revision)
 }

@@ -6,10 +6,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use kvorum_core::ids::{LeaseId, Revision};
 use kvorum_core::request::{
-    Compare, CompareResult, DeleteRangeRequest, Event, KeyValue, RangeRequest, SortOrder, SortTarget,
-    TxnRequest, WatchRequest,
+    Compare, CompareResult, DeleteRangeRequest, Event, KeyValue, RangeRequest, ResponseOp, SortOrder,
+    SortTarget, TxnRequest, TxnResponse, WatchRequest,
 };
-use kvorum_core::{Client, ErrorKind, Result, WatchItem};
+use kvorum_core::{Client, ErrorKind, Result, WatchItem, planted, prefix_end};
 
 /// How long a lease that was made for a call lives: etcd's number, in seconds.
 const OWN_LEASE: i64 = 60;
@@ -51,14 +51,55 @@ pub(crate) struct Place {
     prefix: Bytes,
     pub(crate) key: Bytes,
     pub(crate) created: Revision,
-    is_taken: bool,
+    dropped: Dropped,
+}
+
+/// What becomes of a place that is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dropped {
+    Stays,
+    Goes,
+    /// It goes if somebody is before it.
+    GoesIfBehind,
+}
+
+/// Takes the place `key` with a transaction whose first answer, if it does not succeed, is the place that the lease has
+/// already. In a task of its own: what is under way when the call ends is done all the same, and then somebody has to
+/// be there to take the place back.
+pub(crate) async fn stand(
+    client: &Client,
+    prefix: Bytes,
+    key: Bytes,
+    take: TxnRequest,
+) -> Result<(Place, TxnResponse)> {
+    let standing = stood(client.clone(), prefix, key, take);
+    let (mut place, answer) = match planted!("abandoned_place_stays") {
+        true => standing.await?,
+        // It does not come to its end if the runtime comes to its own.
+        false => tokio::spawn(standing).await.unwrap_or_else(|_| Err(ErrorKind::Stopped.into()))?,
+    };
+    place.dropped = Dropped::Goes;
+    Ok((place, answer))
+}
+
+/// A place that nobody may wait for any more. One that was there already is another call's. And another call of this
+/// lease, through any member, may have found this one meanwhile: a client that was not answered in time asks again. If
+/// nobody is before it, that call has been told that it has the name, as this one would have been: it stays. Else it
+/// waits, and looks again when it has waited.
+async fn stood(client: Client, prefix: Bytes, key: Bytes, take: TxnRequest) -> Result<(Place, TxnResponse)> {
+    let answer = client.txn(take).await?;
+    let created = found(&answer).map_or(answer.revision(), |kv| kv.create_revision);
+    let is_anothers = !answer.succeeded && !planted!("found_place_left");
+    let dropped = if is_anothers { Dropped::Stays } else { Dropped::GoesIfBehind };
+    Ok((Place { client, prefix, key, created, dropped }, answer))
+}
+
+/// The place that the lease had already.
+pub(crate) fn found(stood: &TxnResponse) -> Option<&KeyValue> {
+    stood.responses.first().and_then(ResponseOp::as_range).and_then(|found| found.kvs.first())
 }
 
 impl Place {
-    pub(crate) fn new(client: &Client, prefix: Bytes, key: Bytes, created: Revision) -> Place {
-        Place { client: client.clone(), prefix, key, created, is_taken: false }
-    }
-
     /// Waits until nobody is before it.
     pub(crate) async fn wait(&self) -> Result<()> {
         while let (Some(before), revision) = self.before().await? {
@@ -69,7 +110,19 @@ impl Place {
 
     /// It stays.
     pub(crate) fn take(mut self) {
-        self.is_taken = true;
+        self.dropped = Dropped::Stays;
+    }
+
+    /// Whether it is there.
+    pub(crate) async fn is_there(&self) -> Result<bool> {
+        let here = self.client.get(&self.key).await?;
+        Ok(here.is_some_and(|kv| kv.create_revision == self.created))
+    }
+
+    /// The condition that nobody is before it.
+    fn is_first(&self) -> Compare {
+        let is_later = Compare::create_revision(&self.prefix, CompareResult::Greater, self.created - 1);
+        Compare { range_end: prefix_end(&self.prefix), ..is_later }
     }
 
     /// The newest place before this one, and the revision at which that was so.
@@ -98,9 +151,14 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if !self.is_taken {
-            drop(self.client.txn(leave(&self.key, self.created)));
-        }
+        let leave = match self.dropped {
+            Dropped::Stays => return,
+            Dropped::GoesIfBehind if !planted!("first_place_left") => {
+                TxnRequest::new().when(self.is_first()).otherwise(leave(&self.key, self.created))
+            }
+            Dropped::Goes | Dropped::GoesIfBehind => leave(&self.key, self.created),
+        };
+        drop(self.client.txn(leave));
     }
 }
 
@@ -116,12 +174,94 @@ pub(crate) fn leave(key: &[u8], created: Revision) -> TxnRequest {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use kvorum::{Node, transports::MemoryNetwork};
+    use kvorum_core::request::{LeaseGrantRequest, PutRequest};
+    use tonic::Request;
+
     use super::*;
+    use crate::gateway::Gateway;
+    use crate::options::Options;
+    use crate::pb::v3electionpb::{CampaignRequest, election_server::Election};
+    use crate::pb::v3lockpb::{LockRequest, lock_server::Lock};
 
     #[test]
     fn keys_are_named_as_etcd_names_them() {
         assert_eq!(&key(&prefix(b"jobs"), 0x6f4b_a203)[..], b"jobs/6f4ba203");
         assert_eq!(&key(&prefix(b""), -7)[..], b"/-7");
         assert_eq!(&key(b"a/", LeaseId::MIN)[..], b"a/-8000000000000000");
+    }
+
+    const LEASE: LeaseId = 7;
+
+    /// Waits for an answer, but not for ever.
+    async fn soon<T>(answer: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(20), answer).await.expect("in time")
+    }
+
+    /// Two members, so that nothing is agreed on while they are parted; the gateway of one, and a lease.
+    async fn two() -> (MemoryNetwork, Vec<Node>, Arc<Gateway>) {
+        let network = MemoryNetwork::new();
+        let peers = [1, 2].map(|id| (id, ""));
+        let node =
+            |(id, _)| Node::builder().id(id).peers(peers).transport(network.transport()).start().unwrap();
+        let nodes = Vec::from(peers.map(node));
+        let granted = soon(nodes[0].client().grant_request(LeaseGrantRequest { ttl: 600, id: LEASE }));
+        granted.await.unwrap();
+        let gateway = Gateway::new(nodes[0].client(), Options::default());
+        (network, nodes, gateway)
+    }
+
+    #[tokio::test]
+    async fn a_place_is_left_whose_call_ends_while_it_is_taken() {
+        let (network, _nodes, gateway) = two().await;
+        for (first, key) in [("l/1", "l/7"), ("e/1", "e/7")] {
+            gateway.client.put(first, "").await.unwrap();
+            let mut watch = gateway.client.watch(WatchRequest::key(key)).unwrap();
+            network.cut(1, 2);
+            let lock = LockRequest { name: "l".into(), lease: LEASE };
+            let campaign = CampaignRequest { name: "e".into(), lease: LEASE, ..Default::default() };
+            let answered = match key {
+                "l/7" => gateway.lock(Request::new(lock)).now_or_never().is_some(),
+                _ => gateway.campaign(Request::new(campaign)).now_or_never().is_some(),
+            };
+            assert!(!answered, "nothing can be agreed on, and the call has ended now");
+            network.heal(1, 2);
+            let mut seen = Vec::new();
+            while seen.len() < 2 {
+                if let Ok(WatchItem::Events(events)) = soon(watch.next()).await.unwrap() {
+                    seen.extend(events.iter().map(Event::is_put));
+                }
+            }
+            assert_eq!(seen, [true, false], "{key}");
+        }
+    }
+
+    /// Takes a place for a call that has ended meanwhile; whether it is there when that is seen to.
+    async fn stays(client: &Client, key: &'static str) -> bool {
+        let put = PutRequest::new(key, []).with_lease(LEASE);
+        let take = TxnRequest::new().when(Compare::is_missing(key)).then(put);
+        let take = take.otherwise(RangeRequest::key(key));
+        drop(stood(client.clone(), "l/".into(), key.into(), take).await.unwrap());
+        // Done after whatever the drop has asked for.
+        client.put("behind", "").await.unwrap();
+        client.get(key).await.unwrap().is_some()
+    }
+
+    #[tokio::test]
+    async fn a_place_of_a_call_that_has_ended_stays_if_another_may_have_it() {
+        let node = Node::builder().start().unwrap();
+        let client = node.client();
+        client.grant_request(LeaseGrantRequest { ttl: 600, id: LEASE }).await.unwrap();
+        assert!(
+            stays(&client, "l/7").await,
+            "whoever asks again with this lease is told that it has the lock"
+        );
+        assert!(!stays(&client, "l/8").await, "one behind it");
+        client.put("l/9", "").await.unwrap();
+        assert!(stays(&client, "l/9").await, "one that was there before");
     }
 }

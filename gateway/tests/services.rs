@@ -202,6 +202,23 @@ async fn who_gives_up_a_campaign_leaves_the_queue() {
 }
 
 #[tokio::test]
+async fn who_waits_to_lead_with_a_lease_that_ends_does_not_lead() {
+    let gate = one().await;
+    for id in [1, 2] {
+        grant(&gate, 600, id).await;
+    }
+    let won = elections(&gate).campaign(campaign(1, "a")).await.unwrap().into_inner();
+    let mut client = elections(&gate);
+    let waits = tokio::spawn(async move { client.campaign(campaign(2, "b")).await });
+    until_there(&gate, "e/2").await;
+    gate.lease().lease_revoke(pb::LeaseRevokeRequest { id: 2 }).await.unwrap();
+    let resign = election::ResignRequest { leader: won.leader };
+    elections(&gate).resign(resign).await.unwrap();
+    let refused = soon("the end", waits).await.unwrap().unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::Unknown, "election: not leader"));
+}
+
+#[tokio::test]
 async fn leadership_is_moved_when_the_leader_is_asked() {
     let gates = three().await;
     let target_id = gates[1].node.status().node;
@@ -290,6 +307,7 @@ async fn whoever_is_asked_for_members_knows_what_each_has_said_of_itself() {
 async fn without_a_majority_only_local_answers_come() {
     let mut gates = three().await;
     let kept = gates.pop().unwrap();
+    grant(&kept, 600, 7).await;
     soon("a put", kept.kv().put(put("a", "1"))).await.unwrap();
     drop(gates);
     let local = pb::RangeRequest { serializable: true, ..get("a") };
@@ -297,6 +315,8 @@ async fn without_a_majority_only_local_answers_come() {
     let mut cluster = pb::cluster_client::ClusterClient::new(kept.channel.clone());
     let local = pb::MemberListRequest { linearizable: false };
     soon("a local list", cluster.member_list(local)).await.unwrap();
+    let leases = soon("the leases", kept.lease().lease_leases(pb::LeaseLeasesRequest {})).await.unwrap();
+    assert_eq!(leases.into_inner().leases, [pb::LeaseStatus { id: 7 }]);
     let started = std::time::Instant::now();
     let refused = soon("the refusal", kept.kv().put(put("a", "2"))).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);

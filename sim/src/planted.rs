@@ -655,6 +655,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "renewals_wait_for_the_disk",
+        twin: "V1",
+        does: "A renewal that waits for an entry is not answered as long as the disk hangs.",
+        file: "core/src/node/leases.rs",
+        expected: Expected::Test {
+            target: "historic::leases::kvorum_a_renewal_is_answered_in_time_though_a_disk_hangs",
+            because: "needs a lease of minutes, or one at its very end, and a disk that hangs for longer than is waited",
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "lowest_leases_noted",
         twin: "etcd 13508",
         does: "Of very many leases, what remains is noted of those with the lowest ids only.",
@@ -662,6 +673,17 @@ pub const PLANTS: &[Plant] = &[
         expected: Expected::Test {
             target: "core::node::expiry::tests::however_many_leases_there_are_each_is_noted_in_its_turn",
             because: "made-up runs have few leases",
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "question_passed_on_waits_anew",
+        twin: "V1",
+        does: "A question about a lease waits anew for its whole time whenever it is passed on.",
+        file: "core/src/node/leases.rs",
+        expected: Expected::Test {
+            target: "historic::leases::kvorum_a_renewal_that_is_handed_on_does_not_wait_anew",
+            because: "made-up runs do not look how soon a client is told",
         },
         class: Class::A,
     },
@@ -732,6 +754,17 @@ pub const PLANTS: &[Plant] = &[
             because: "needs a grant that is under way for longer than its lease lives, and a look in between two turns",
         },
         class: Class::C,
+    },
+    Plant {
+        name: "waiters_for_a_loss_are_kept",
+        twin: "V3",
+        does: "A lease's handle remembers everybody who ever waited for its loss.",
+        file: "core/src/lease.rs",
+        expected: Expected::Test {
+            target: "core::lease::tests::who_waits_for_a_loss_no_longer_is_forgotten",
+            because: "costs memory, and nothing else",
+        },
+        class: Class::A,
     },
     Plant {
         name: "keeper_never_over",
@@ -1149,6 +1182,28 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "place_left_while_it_is_taken",
+        twin: "F1",
+        does: "A place that is given up while it is being taken is deleted at once, perhaps before it is there.",
+        file: "core/src/mail.rs",
+        expected: Expected::Test {
+            target: "historic::clients::f1_a_place_that_is_given_up_while_it_is_taken_is_left",
+            because: "in made-up runs, leases are not kept alive for as long as somebody else waits",
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "left_place_not_tried_again",
+        twin: "F1",
+        does: "A place that could not be given up, because nobody led, is kept for as long as its lease is.",
+        file: "core/src/driver.rs",
+        expected: Expected::Test {
+            target: "historic::clients::f1_a_place_that_is_given_up_without_a_majority_is_left_later",
+            because: "in made-up runs, leases are not kept alive for as long as somebody else waits",
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "leader_read_locally",
         twin: "F1",
         does: "An election's leader is read from a state that may be old.",
@@ -1540,6 +1595,61 @@ pub const PLANTS: &[Plant] = &[
         file: "gateway/src/serve.rs",
         expected: Expected::Test {
             target: "gateway_messages::tens_of_thousands_of_renewals_may_be_asked_for_ahead",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "abandoned_place_stays",
+        twin: "etcd's Mutex.Unlock when the context is done",
+        does: "Who gives up a lock or a campaign while its place is being taken is waited for until its lease ends.",
+        file: "gateway/src/queue.rs",
+        expected: Expected::Test {
+            target: "gateway::queue::tests::a_place_is_left_whose_call_ends_while_it_is_taken",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "found_place_left",
+        twin: "etcd: a lease has one place",
+        does: "A call that is given up before it has heard of its place takes the place from another call of its lease.",
+        file: "gateway/src/queue.rs",
+        expected: Expected::Test {
+            target: "gateway::queue::tests::a_place_of_a_call_that_has_ended_stays_if_another_may_have_it",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "first_place_left",
+        twin: "etcd: a lease has one place",
+        does: "A client that asks again with its lease is told that it has the lock, and its first call, given up, takes it.",
+        file: "gateway/src/queue.rs",
+        expected: Expected::Test {
+            target: "gateway::queue::tests::a_place_of_a_call_that_has_ended_stays_if_another_may_have_it",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "campaign_not_looked_at_again",
+        twin: "etcd 11456, for elections",
+        does: "A campaign is told that it leads without looking whether its lease has ended meanwhile.",
+        file: "gateway/src/election.rs",
+        expected: Expected::Test {
+            target: "gateway_services::who_waits_to_lead_with_a_lease_that_ends_does_not_lead",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "leases_need_a_majority",
+        twin: "etcd's LeaseLeases",
+        does: "A member that is cut off does not list the leases that it knows of.",
+        file: "gateway/src/lease.rs",
+        expected: Expected::Test {
+            target: "gateway_services::without_a_majority_only_local_answers_come",
             because: NO_GATEWAY,
         },
         class: Class::A,

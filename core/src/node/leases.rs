@@ -21,18 +21,26 @@ struct Asked {
     deadline: Time,
 }
 
+/// Answered by the leader, but this node has not applied yet what the leader had.
+struct Answered {
+    index: Index,
+    token: Token,
+    reply: Reply,
+    deadline: Time,
+}
+
 #[derive(Default)]
 pub(super) struct Leases {
     pub(super) clock: LeaseClock,
     is_leading: bool,
     asked: BTreeMap<u64, Asked>,
-    /// Answered by the leader, but this node has not applied yet what the leader had.
-    answered: Vec<(Index, Token, Reply)>,
+    answered: Vec<Answered>,
     next_ask: u64,
     /// Renewals whose lease's end is proposed: they wait for what becomes of it.
     at_the_end: Vec<LeaseQuestion>,
-    /// Renewals that wait for the entry of this number, which takes a note back.
-    taking_back: BTreeMap<u64, Vec<LeaseQuestion>>,
+    /// Entries under way that take the note of a lease back, by their number, and the renewal that waits for each. (None:
+    /// its time was over.)
+    taking_back: BTreeMap<u64, (LeaseId, Option<LeaseQuestion>)>,
 }
 
 impl LeaseAsker {
@@ -54,14 +62,15 @@ impl Leases {
     }
 
     fn take_questions(&mut self) -> Vec<LeaseQuestion> {
-        let taking_back = std::mem::take(&mut self.taking_back).into_values().flatten();
+        let taking_back =
+            std::mem::take(&mut self.taking_back).into_values().filter_map(|(_, question)| question);
         std::mem::take(&mut self.at_the_end).into_iter().chain(taking_back).collect()
     }
 
     pub(super) fn take_clients(&mut self) -> Vec<Token> {
         let questions = self.take_questions();
         let asked = std::mem::take(&mut self.asked).into_values().map(|asked| asked.token);
-        let answered = std::mem::take(&mut self.answered).into_iter().map(|(_, token, _)| token);
+        let answered = std::mem::take(&mut self.answered).into_iter().map(|answered| answered.token);
         let clients = questions.into_iter().filter_map(|question| question.who.client());
         clients.chain(asked).chain(answered).collect()
     }
@@ -73,15 +82,19 @@ fn millis(duration: Duration) -> u64 {
 
 impl Node {
     pub(super) fn ask_lease(&mut self, token: Token, id: LeaseId, renew: bool) {
+        self.ask_lease_until(self.now + self.config.request_timeout, token, id, renew);
+    }
+
+    fn ask_lease_until(&mut self, deadline: Time, token: Token, id: LeaseId, renew: bool) {
         if self.is_leader() {
-            let question = LeaseQuestion { who: LeaseAsker::Client(token), id, renew, asked: self.now };
+            let who = LeaseAsker::Client(token);
+            let question = LeaseQuestion { who, id, renew, asked: self.now, deadline };
             if planted!("renew_without_proof") {
                 return self.answer_lease(question);
             }
             return self.reads.push(self.now, Reader::Lease(question));
         }
         self.leases.next_ask += 1;
-        let deadline = self.now + self.config.request_timeout;
         let asked = Asked { token, id, renew, sent: None, deadline };
         self.leases.asked.insert(self.leases.next_ask, asked);
         self.ask_overdue();
@@ -109,7 +122,7 @@ impl Node {
         }
         for request in mine {
             if let Some(asked) = self.leases.asked.remove(&request) {
-                self.ask_lease(asked.token, asked.id, asked.renew);
+                self.ask_lease_until(asked.deadline, asked.token, asked.id, asked.renew);
             }
         }
     }
@@ -120,8 +133,9 @@ impl Node {
             self.dropped += 1;
             return;
         };
-        let question =
-            LeaseQuestion { who: LeaseAsker::Peer(origin), id: ask.id, renew: ask.renew, asked: self.now };
+        let (asked, deadline) = (self.now, self.now + self.config.request_timeout);
+        let who = LeaseAsker::Peer(origin);
+        let question = LeaseQuestion { who, id: ask.id, renew: ask.renew, asked, deadline };
         if self.is_leader() {
             self.reads.push(self.now, Reader::Lease(question));
         } else {
@@ -139,19 +153,20 @@ impl Node {
             return;
         }
         if let Some(asked) = self.leases.asked.remove(&origin.request) {
-            let remaining_millis = u64::try_from(answer.remaining_millis).ok();
-            self.leases.answered.push((answer.applied, asked.token, Reply::Lease { remaining_millis }));
+            let reply = Reply::Lease { remaining_millis: u64::try_from(answer.remaining_millis).ok() };
+            let Asked { token, deadline, .. } = asked;
+            self.leases.answered.push(Answered { index: answer.applied, token, reply, deadline });
         }
     }
 
     /// Hands out the leader's answers to those whose node has caught up with them.
     pub(super) fn hand_out_answers(&mut self) {
         let applied = self.applied.position().index;
-        for (index, token, reply) in std::mem::take(&mut self.leases.answered) {
-            if index <= applied {
-                self.reply(token, Ok(reply));
+        for answered in std::mem::take(&mut self.leases.answered) {
+            if answered.index <= applied {
+                self.reply(answered.token, Ok(answered.reply));
             } else {
-                self.leases.answered.push((index, token, reply));
+                self.leases.answered.push(answered);
             }
         }
     }
@@ -185,7 +200,7 @@ impl Node {
         match self.propose_own(note) {
             Some(request) => {
                 self.leases.clock.taking_note_back(question.id);
-                self.leases.taking_back.entry(request).or_default().push(question);
+                self.leases.taking_back.insert(request, (question.id, Some(question)));
             }
             None => self.pass_on(question),
         }
@@ -193,14 +208,15 @@ impl Node {
 
     /// Something that this node proposed of its own accord has been applied.
     pub(super) fn own_applied(&mut self, request: u64) {
-        for question in self.leases.taking_back.remove(&request).unwrap_or_default() {
-            if self.leases.is_leading {
-                self.leases.clock.note_taken_back(question.id);
-                let ttl = self.leases.clock.renew(question.asked, question.id).map(millis);
+        let Some((id, question)) = self.leases.taking_back.remove(&request) else { return };
+        self.leases.clock.note_taken_back(id);
+        match question {
+            Some(question) if self.leases.is_leading => {
+                let ttl = self.leases.clock.renew(question.asked, id).map(millis);
                 self.tell_lease(question.who, ttl);
-            } else {
-                self.pass_on(question);
             }
+            Some(question) => self.pass_on(question),
+            None => {}
         }
     }
 
@@ -231,7 +247,10 @@ impl Node {
     fn pass_on(&mut self, question: LeaseQuestion) {
         match question.who {
             LeaseAsker::Client(token) if !self.is_leader() => {
-                self.ask_lease(token, question.id, question.renew)
+                if planted!("question_passed_on_waits_anew") {
+                    return self.ask_lease(token, question.id, question.renew);
+                }
+                self.ask_lease_until(question.deadline, token, question.id, question.renew)
             }
             // It leads, but has not begun to: the question waits for the next round.
             LeaseAsker::Client(_) => self.reads.push(self.now, Reader::Lease(question)),
@@ -280,10 +299,22 @@ impl Node {
         }
     }
 
-    /// Clients whose question to the leader was not answered in time.
+    /// Clients whose question was not answered in time: not by the leader, or because something has to be applied first
+    /// (a disk that hangs lets nothing be). Clients of other nodes, who asked earlier, have been told there.
     pub(super) fn expired_asks(&mut self) -> Vec<Token> {
         let now = self.now;
         let over = self.leases.asked.extract_if(.., |_, asked| asked.deadline <= now);
-        over.map(|(_, asked)| asked.token).collect()
+        let mut tokens: Vec<Token> = over.map(|(_, asked)| asked.token).collect();
+        if planted!("renewals_wait_for_the_disk") {
+            return tokens;
+        }
+        let over = self.leases.answered.extract_if(.., |answered| answered.deadline <= now);
+        tokens.extend(over.map(|answered| answered.token));
+        let is_over = |question: &mut LeaseQuestion| question.deadline <= now;
+        let at_the_end = self.leases.at_the_end.extract_if(.., is_over);
+        let taking_back = self.leases.taking_back.values_mut();
+        let taking_back = taking_back.filter_map(|(_, question)| question.take_if(is_over));
+        tokens.extend(at_the_end.chain(taking_back).filter_map(|question| question.who.client()));
+        tokens
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct LeaseQuestion {
     /// When it reached the leader: its time starts anew from here, and not from the later moment at which
     /// leadership was proven, when another leader may have begun to count already.
     pub(super) asked: Time,
+    /// Until then it may wait, wherever it is passed on to.
+    pub(super) deadline: Time,
 }
 
 /// Who asked about a lease.
@@ -91,7 +93,11 @@ impl Reads {
     }
 
     pub(super) fn push(&mut self, now: Time, reader: Reader) {
-        self.queued.push(Waiting { reader, deadline: now + self.timeout });
+        let deadline = match reader {
+            Reader::Lease(question) => question.deadline,
+            Reader::Client(_) => now + self.timeout,
+        };
+        self.queued.push(Waiting { reader, deadline });
     }
 
     pub(super) fn len(&self) -> usize {

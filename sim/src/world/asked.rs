@@ -40,7 +40,7 @@ impl Asked {
 
 /// Whether a piece of a node's mail asks for something.
 pub(super) fn asks(mail: &Mail) -> bool {
-    matches!(mail, Mail::Ask(..) | Mail::Keep(_))
+    matches!(mail, Mail::Ask(..) | Mail::Keep(_) | Mail::Leave(_))
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use kvorum_core::Config;
 use kvorum_core::ids::{LeaseId, NodeId};
 use kvorum_core::request::*;
+use kvorum_core::{Answer, Config};
 use kvorum_sim::World;
 
 use crate::common::*;
@@ -260,4 +260,67 @@ fn etcd_17642_what_remains_is_never_more_than_was_granted() {
         }
     }
     assert!(world.judge().leaders().len() > 20);
+}
+
+/// A renewal that was asked for is answered in time, and not with a yes.
+fn comes_to_nothing(world: &mut World, asked: Answer<LeaseKeepAliveResponse>, what: &str) {
+    let limit = world.config(1).request_timeout + 500 * MILLI;
+    let answer = world.wait(asked, limit).unwrap_or_else(|| panic!("no answer: {what}"));
+    answer.expect_err(what);
+}
+
+/// Here, found by reading: a renewal that waits for an entry was not among those whose time can be over, and a disk that
+/// hangs lets no entry be done. Shown by: a renewal that is not answered for longer than a client waits.
+#[test]
+fn kvorum_a_renewal_is_answered_in_time_though_a_disk_hangs() {
+    let (mut world, leader) = led(49, 3);
+    let behind = others(&world, leader)[0];
+    for (id, ttl) in [(7, 300), (8, 10)] {
+        grant(&mut world, leader, id, ttl);
+    }
+    world.hold_disk(behind);
+    put(&mut world, leader, "k", "v");
+    let asked = world.client(behind).unwrap().keep_alive(7);
+    comes_to_nothing(&mut world, asked, "a member that has not done yet what the leader had done");
+    world.release_disk(behind);
+    // Until what is left of the one is noted.
+    for _ in 0..12 {
+        assert_eq!(renew(&mut world, leader, 8), 10);
+        world.run(6 * SECOND);
+    }
+    let late = 150 * MILLI;
+    for other in others(&world, leader) {
+        for (from, to) in [(leader, other), (other, leader)] {
+            let link = world.net.link(from, to);
+            (link.fastest, link.slowest) = (late, late);
+        }
+    }
+    let client = world.client(leader).unwrap();
+    let renewal = client.keep_alive(8);
+    world.run(9900 * MILLI);
+    assert_eq!(ack(&mut world, renewal).ttl, 10);
+    world.hold_disk(leader);
+    // Asked before the end of the other is proposed, and looked at afterwards.
+    let asked = [7, 8].map(|id| client.keep_alive(id));
+    for (asked, what) in asked.into_iter().zip(["a note is to be taken back", "its end is on its way"]) {
+        comes_to_nothing(&mut world, asked, what);
+    }
+    assert_eq!(world.leader(), Some(leader));
+    world.release_disk(leader);
+    assert_eq!([7, 8].map(|id| renew(&mut world, leader, id)), [300, 0]);
+    agree(&mut world);
+}
+
+/// The same for one that is handed on: its time goes on. Shown by: a renewal asked of a leader that is cut off, and steps
+/// down, which waits for the next one as if it were asked only then.
+#[test]
+fn kvorum_a_renewal_that_is_handed_on_does_not_wait_anew() {
+    let (mut world, leader) = led(48, 3);
+    grant(&mut world, leader, 7, 300);
+    isolate(&mut world, leader);
+    let asked = world.client(leader).unwrap().keep_alive(7);
+    comes_to_nothing(&mut world, asked, "whoever was cut off cannot tell");
+    world.net.heal();
+    agree(&mut world);
+    assert_eq!(renew(&mut world, leader, 7), 300);
 }
