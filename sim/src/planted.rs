@@ -1391,6 +1391,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "json_keeps_the_longest",
+        twin: "Connections::body_bytes",
+        does: "The memory of the longest value in JSON of a stream lies there for as long as the stream.",
+        file: "gateway/src/web/json/cut.rs",
+        expected: Expected::Test {
+            target: "gateway::web::json::cut::tests::what_is_cut_off_takes_its_memory_with_it",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "json_rest_not_read",
         twin: "etcd reads what it refuses",
         does: "What is refused early is cut off before its client, which is still writing, looks for the answer.",
