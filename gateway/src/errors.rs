@@ -29,6 +29,9 @@ pub(crate) const CLIENT_VERSION: Words =
 /// What etcd has no words for: it waits for ever.
 pub(crate) const LATE_BODY: Words = words(Code::DeadlineExceeded, "the body took too long to come");
 
+/// What tonic says of half a message behind which nothing comes.
+pub(crate) const CUT_SHORT: Words = words(Code::Internal, "Unexpected EOF decoding stream.");
+
 /// Go's words, for what is nested deeper than messages are read, whether as JSON or not.
 pub(crate) const TOO_DEEP: &str = "proto: exceeded maximum recursion depth";
 
