@@ -35,6 +35,9 @@ pub(crate) const TOO_MANY_SNAPSHOTS: Words = words(
     "too many snapshots are being read; ask again when one of them has come to its end",
 );
 
+/// What tonic says of half a message behind which nothing comes.
+pub(crate) const CUT_SHORT: Words = words(Code::Internal, "Unexpected EOF decoding stream.");
+
 /// Go's words, for what is nested deeper than messages are read, whether as JSON or not.
 pub(crate) const TOO_DEEP: &str = "proto: exceeded maximum recursion depth";
 

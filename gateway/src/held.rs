@@ -9,7 +9,7 @@ use tonic::Status;
 use crate::errors::TOO_MANY;
 use crate::gateway::Gateway;
 
-/// What one request holds. Dropped, it holds nothing.
+/// What one request holds, or a part of it. Dropped, it holds nothing.
 pub(crate) struct Held {
     gateway: Arc<Gateway>,
     counted: usize,
@@ -38,17 +38,25 @@ impl Held {
         }
     }
 
-    /// It holds nothing any more.
-    pub(crate) fn let_go(&mut self) {
-        if self.counted > 0 {
-            self.gateway.held.fetch_sub(self.counted, Ordering::Relaxed);
-            self.counted = 0;
+    /// It holds no more than so many bytes any more.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
+        let less = self.counted.saturating_sub(bytes);
+        if less > 0 {
+            self.gateway.held.fetch_sub(less, Ordering::Relaxed);
+            self.counted -= less;
         }
+    }
+
+    /// So many of its bytes, held by themselves from now on.
+    pub(crate) fn part(&mut self, bytes: usize) -> Held {
+        let counted = bytes.min(self.counted);
+        self.counted -= counted;
+        Held { gateway: self.gateway.clone(), counted }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.let_go();
+        self.shrink_to(0);
     }
 }

@@ -7,6 +7,7 @@
 mod arriving;
 mod auth;
 pub mod backup;
+mod begun;
 mod bolt;
 mod clock;
 mod cluster;

@@ -56,15 +56,18 @@ pub struct Connections {
     /// How many watches one stream may have; further ones are refused. Default: 1,000,000.
     pub watches: usize,
     /// How many bytes of requests may wait for the rest, over all connections together, as JSON and as half messages over
-    /// gRPC; who brings more is refused with etcd's "too many requests". Default: 256 MiB.
+    /// gRPC; who brings more is refused with etcd's "too many requests". What was said in JSON counts with the size of its
+    /// message until it is answered, or with its name while it waits to be elected; on a stream, until it was heard.
+    /// Default: 256 MiB.
     pub body_bytes: usize,
     /// How many bytes of answers may wait for clients to take them, over all connections together. While there are more,
     /// ranges, transactions, and over gRPC watch streams and snapshots, are refused with etcd's "too many requests"; what was begun goes
     /// on, and so do other writes and leases. Default: 1 GiB.
     pub answer_bytes: usize,
     /// How long a client may take for the first bytes of a connection, for the headers of an HTTP/1 request, for the body
-    /// of a request that is no stream, and for the rest of a message on one over gRPC. An HTTP/1 connection may be idle for as long, too, and what comes
-    /// of a body behind its answer (to be passed over, 64 MiB at most) may take as long. Default: 30 s.
+    /// of a request that is no stream, and for the rest of a message on one that is. An HTTP/1 connection may be idle for
+    /// as long, too, and what comes of a body behind its answer (to be passed over, 64 MiB at most) may take as long.
+    /// Default: 30 s.
     pub header_timeout: Duration,
     /// How many snapshots may be open at once, being read by their clients; further ones are refused with
     /// ResourceExhausted. Each remembers some 16 bytes for every version below the last compaction, until it is read or

@@ -51,7 +51,8 @@ impl Wire {
     ) -> (Sender<Bytes>, impl Future<Output = hyper::Result<Response<Incoming>>> + use<>) {
         let (pieces, receiver) = channel(1);
         let frames = ReceiverStream::new(receiver).map(|piece| Ok(Frame::data(piece)));
-        let request = Request::post(format!("http://x{path}")).header("content-type", "application/grpc");
+        let kind = if path.starts_with("/v3/") { "application/json" } else { "application/grpc" };
+        let request = Request::post(format!("http://x{path}")).header("content-type", kind);
         let request = request.header("te", "trailers").body(StreamBody::new(Box::new(frames) as _)).unwrap();
         self.0.ready().await.unwrap();
         (pieces, self.0.send_request(request))
@@ -243,6 +244,45 @@ async fn half_a_message_is_not_waited_for_for_ever_and_a_silent_stream_is() {
     }
     gate.kv().put(put("w", "")).await.unwrap();
     soon("an event", watch.frame()).await.unwrap().unwrap();
+}
+
+/// A stream whose answers nobody takes is not asked for what came in on it, and does not look at the clock.
+#[tokio::test]
+async fn half_of_something_is_let_go_of_also_while_nobody_takes_the_answers() {
+    let patience = std::time::Duration::from_secs(1);
+    let gate = with(Connections {
+        header_timeout: patience,
+        body_bytes: 1 << 20,
+        // What is still on its way is little.
+        stream_window: 1 << 16,
+        ..Default::default()
+    })
+    .await;
+    let create = pb::WatchCreateRequest { key: "w".into(), ..Default::default() };
+    let create = pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
+    let large = "v".repeat(700 << 10);
+    let message = pb::WatchCreateRequest { key: large.clone().into(), ..Default::default() };
+    let message = framed(&pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(message)) });
+    let json = format!("{{\"create_request\":{{\"key\":\"{large}");
+    for (path, whole, half) in [
+        ("/etcdserverpb.Watch/Watch", framed(&create), message.slice(..700 << 10)),
+        ("/v3/watch", Bytes::from_static(b"{\"create_request\":{\"key\":\"dw==\"}}"), json.into()),
+    ] {
+        let mut wire = Wire::to(gate.server.local_addresses()[0]).await;
+        let (asks, answer) = wire.ask(path).await;
+        // Two watches say the same twice: the first answer fills the window, and the second is asked for and waits.
+        for _ in 0..2 {
+            asks.send(whole.clone()).await.unwrap();
+        }
+        let _unread = soon(path, answer).await.unwrap();
+        for at in (0..half.len()).step_by(1 << 14) {
+            let piece = half.slice(at..half.len().min(at + (1 << 14)));
+            soon(path, asks.send(piece)).await.unwrap();
+        }
+        gate.node.client().put("w", vec![b'v'; 1 << 18]).await.unwrap();
+        let room = async { while gate.kv().put(put("k", &large)).await.is_err() {} };
+        soon(&format!("room beside {path}"), room).await;
+    }
 }
 
 /// Each of twenty wants eight values of a megabyte, and none of them takes any.

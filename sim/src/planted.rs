@@ -1699,6 +1699,72 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "json_value_without_clock",
+        twin: "Connections::header_timeout",
+        does: "A value in JSON that was begun on a stream may take for ever to come.",
+        file: "gateway/src/web/body.rs",
+        expected: Expected::Test {
+            target: "gateway_web::room::half_a_value_is_not_waited_for_for_ever_and_the_next_one_is",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_room_is_not_given_back",
+        twin: "Connections::body_bytes",
+        does: "What was once said in JSON on a stream takes room for as long as the stream is there.",
+        file: "gateway/src/web/body.rs",
+        expected: Expected::Test {
+            target: "gateway_web::room::what_was_said_on_a_stream_takes_no_room_when_it_was_heard",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_keeps_the_longest",
+        twin: "Connections::body_bytes",
+        does: "The memory of the longest value in JSON of a stream lies there for as long as the stream.",
+        file: "gateway/src/web/json/cut.rs",
+        expected: Expected::Test {
+            target: "gateway::web::json::cut::tests::what_is_cut_off_takes_its_memory_with_it",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "json_waits_with_all_of_its_body",
+        twin: "Connections::body_bytes",
+        does: "Whoever waits for a lock over JSON takes as much room as was said.",
+        file: "gateway/src/web/ask.rs",
+        expected: Expected::Test {
+            target: "gateway_web::room::whoever_waits_for_a_turn_takes_no_more_room_than_a_name",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "unread_stream_keeps_its_half",
+        twin: "Connections::header_timeout",
+        does: "Half a message on a stream whose answers nobody takes lies there for ever.",
+        file: "gateway/src/begun.rs",
+        expected: Expected::Test {
+            target: "gateway_messages::half_of_something_is_let_go_of_also_while_nobody_takes_the_answers",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "grpc_heads_make_room",
+        twin: "Connections::body_bytes",
+        does: "The head of a message over gRPC makes room for all of it, which may never come.",
+        file: "gateway/src/arriving.rs",
+        expected: Expected::Test {
+            target: "gateway::arriving::tests::nothing_is_handed_on_before_it_is_whole_however_it_is_cut",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "json_rest_not_read",
         twin: "etcd reads what it refuses",
         does: "What is refused early is cut off before its client, which is still writing, looks for the answer.",

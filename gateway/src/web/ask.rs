@@ -14,12 +14,15 @@ use super::body::{Values, too_large};
 use super::json;
 use crate::errors::LATE_BODY;
 use crate::gateway::{Gateway, Permit};
+use crate::held::Held;
 use crate::leash::requires_leader;
 
 pub(crate) struct Ask {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) metadata: HeaderMap,
     pub(crate) values: Values,
+    /// What its message takes while it is looked after.
+    pub(crate) room: Option<Held>,
     pub(crate) _permit: Permit,
 }
 
@@ -39,10 +42,20 @@ impl Ask {
             first.transpose()
         };
         let late = |_| Status::from(LATE_BODY);
-        let json = tokio::time::timeout(patience, whole).await.map_err(late)??;
-        let message = json.map(|json| read(&json, &self.gateway)).transpose()?.unwrap_or_default();
+        let value = tokio::time::timeout(patience, whole).await.map_err(late)??;
+        let message = value.as_ref().map(|value| read(&value.json, &self.gateway));
+        let message: T = message.transpose()?.unwrap_or_default();
+        self.room = value.map(|value| value.room);
+        self.keep(message.encoded_len());
         let metadata = MetadataMap::from_headers(std::mem::take(&mut self.metadata));
         Ok(Request::from_parts(metadata, Extensions::default(), message))
+    }
+
+    /// So much of its message is still there.
+    pub(crate) fn keep(&mut self, bytes: usize) {
+        if let Some(room) = self.room.as_mut().filter(|_| !planted!("json_waits_with_all_of_its_body")) {
+            room.shrink_to(bytes);
+        }
     }
 
     /// The messages of a request, as they come.
@@ -50,7 +63,7 @@ impl Ask {
         self,
     ) -> impl Stream<Item = Result<T, Status>> + Send + Unpin + 'static {
         let gateway = self.gateway;
-        self.values.map(move |json| read(&json?, &gateway))
+        self.values.map(move |value| read(&value?.json, &gateway))
     }
 
     /// It may take for ever, and ends when its client has nothing more to say.

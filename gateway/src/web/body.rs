@@ -13,6 +13,7 @@ use tonic::Status;
 
 use super::json::Cut;
 use super::rest::Rest;
+use crate::begun::{Begun, Kept};
 use crate::gateway::Gateway;
 use crate::held::Held;
 
@@ -25,32 +26,33 @@ const IN_A_ROW: usize = 64;
 /// The values of one body.
 pub(crate) struct Values {
     body: Rest,
-    kept: Kept,
+    gateway: Arc<Gateway>,
+    /// What has come in and was not handed out.
+    begun: Begun<Cut>,
     /// There is nothing behind what is held; or it is of no use.
     has_ended: bool,
     in_a_row: InARow,
+}
+
+/// A value, and the room that it takes as long as it is there.
+pub(crate) struct Value {
+    pub(crate) json: Bytes,
+    pub(crate) room: Held,
 }
 
 /// How many values came since others had their turn.
 #[derive(Default)]
 struct InARow(usize);
 
-/// What has come in and waits for the rest.
-struct Kept {
-    gateway: Arc<Gateway>,
-    cut: Cut,
-    held: Held,
-}
-
 impl Values {
     pub(crate) fn new(gateway: Arc<Gateway>, body: Rest) -> Values {
-        let kept = Kept { held: Held::new(gateway.clone()), gateway, cut: Cut::default() };
-        Values { body, kept, has_ended: false, in_a_row: InARow::default() }
+        let (begun, in_a_row) = (Begun::new(gateway.clone()), InARow::default());
+        Values { body, gateway, begun, has_ended: false, in_a_row }
     }
 
     /// Refuses a body that says itself that it is longer than one value may be, before any of it is read.
     pub(crate) fn refuse_early(&self) -> Result<(), Status> {
-        self.kept.check(0, self.body.length())
+        self.check(0, self.body.length())
     }
 
     /// See [`Rest::owe_nothing`].
@@ -60,7 +62,8 @@ impl Values {
 
     /// Reads what is behind the last value and forgets it: then the connection can take the next request.
     pub(crate) async fn drain(&mut self) {
-        let mut left = self.kept.limit();
+        self.begun.forget();
+        let mut left = self.limit();
         while !self.has_ended && left > 0 {
             let next = std::future::poll_fn(|context| self.body.poll_data(context)).await;
             let size = next.and_then(Result::ok).map(|data| data.len());
@@ -69,25 +72,82 @@ impl Values {
         }
     }
 
-    fn poll_value(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>> {
+    fn poll_value(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Value>, Status>> {
         loop {
-            if let Some(value) = self.kept.cut.next().map_err(Status::invalid_argument)? {
+            if let Some(value) = self.cut_off(self.has_ended)? {
+                self.begun.is_whole();
                 return Poll::Ready(Ok(Some(value)));
             }
             if self.has_ended {
-                return Poll::Ready(self.kept.cut.end().map_err(Status::invalid_argument));
+                return Poll::Ready(Ok(None));
             }
-            match ready!(self.body.poll_data(context)) {
-                None => self.has_ended = true,
-                Some(Err(error)) => return Poll::Ready(Err(unreadable(&error))),
-                Some(Ok(data)) => self.kept.take_in(&data, self.body.length())?,
+            match self.body.poll_data(context) {
+                Poll::Pending => return self.poll_late(context).map(Err),
+                Poll::Ready(None) => self.has_ended = true,
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(unreadable(&error))),
+                Poll::Ready(Some(Ok(data))) => self.take_in(&data)?,
             }
         }
+    }
+
+    /// The next value that has come in, if it is whole.
+    fn cut_off(&self, is_all: bool) -> Result<Option<Value>, Status> {
+        let mut kept = self.begun.kept()?;
+        let next = kept.what.next().and_then(|next| match next {
+            None if is_all => kept.what.end(),
+            next => Ok(next),
+        });
+        let value = next.map_err(Status::invalid_argument)?.map(|json| kept.hand_out(json));
+        if value.is_none() {
+            kept.give_back();
+        }
+        Ok(value)
+    }
+
+    /// Ready when the rest of a value has been missing for too long. The next value is waited for for ever.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Status> {
+        let kept = self.begun.kept().map(|kept| kept.what.kept());
+        match kept {
+            Err(late) => Poll::Ready(late),
+            Ok(kept) if kept == 0 || planted!("json_value_without_clock") => Poll::Pending,
+            Ok(_) => self.begun.poll_late(context),
+        }
+    }
+
+    /// How long a value may be, as JSON.
+    fn limit(&self) -> usize {
+        self.gateway.message_limit().saturating_mul(JSON_PER_BYTE)
+    }
+
+    /// Refuses what is too large, with all of its size as far as it is known.
+    fn check(&self, here: usize, to_come: Option<usize>) -> Result<(), Status> {
+        let size = here.saturating_add(to_come.unwrap_or_default());
+        match size > self.limit() && !planted!("json_body_without_bound") {
+            true => Err(too_large(size, self.gateway.message_limit())),
+            false => Ok(()),
+        }
+    }
+
+    fn take_in(&self, data: &[u8]) -> Result<(), Status> {
+        let mut begun = self.begun.kept()?;
+        let kept = begun.what.kept() + data.len();
+        // Spaces are not kept, but whoever sends nothing else would never be stopped.
+        let passed = if planted!("json_spaces_uncounted") { 0 } else { begun.what.passed() };
+        let size = kept.saturating_add(passed);
+        if size > self.limit() {
+            self.check(size, self.body.length())?;
+        }
+        let room = begun.held.grow_to(kept);
+        if !planted!("json_bodies_uncounted") {
+            room?;
+        }
+        begun.what.push(data);
+        Ok(())
     }
 }
 
 impl Stream for Values {
-    type Item = Result<Bytes, Status>;
+    type Item = Result<Value, Status>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let values = self.get_mut();
@@ -95,7 +155,7 @@ impl Stream for Values {
         let next = ready!(values.poll_value(context)).transpose();
         if !matches!(next, Some(Ok(_))) {
             values.has_ended = true;
-            values.kept.cut = Cut::default();
+            values.begun.forget();
         }
         Poll::Ready(next)
     }
@@ -113,37 +173,17 @@ impl InARow {
     }
 }
 
-impl Kept {
-    /// How long a value may be, as JSON.
-    fn limit(&self) -> usize {
-        self.gateway.message_limit().saturating_mul(JSON_PER_BYTE)
+impl Kept<Cut> {
+    fn hand_out(&mut self, json: Bytes) -> Value {
+        let size = if planted!("json_room_is_not_given_back") { 0 } else { json.len() };
+        Value { json, room: self.held.part(size) }
     }
 
-    /// Refuses what is too large, with all of its size as far as it is known.
-    fn check(&self, here: usize, to_come: Option<usize>) -> Result<(), Status> {
-        let size = here.saturating_add(to_come.unwrap_or_default());
-        match size > self.limit() && !planted!("json_body_without_bound") {
-            true => Err(too_large(size, self.gateway.message_limit())),
-            false => Ok(()),
+    /// What was cut off is not here any more.
+    fn give_back(&mut self) {
+        if !planted!("json_room_is_not_given_back") {
+            self.held.shrink_to(self.what.kept());
         }
-    }
-
-    /// `behind`: how much comes behind it, if that was said.
-    fn take_in(&mut self, data: &[u8], behind: Option<usize>) -> Result<(), Status> {
-        let kept = self.cut.kept() + data.len();
-        // Spaces are not kept, but whoever sends nothing else would never be stopped.
-        let passed = if planted!("json_spaces_uncounted") { 0 } else { self.cut.passed() };
-        let size = kept.saturating_add(passed);
-        if size > self.limit() {
-            self.check(size, behind)?;
-        }
-        // What is decoded from it is counted with it until the next comes in.
-        let room = self.held.grow_to(kept);
-        if !planted!("json_bodies_uncounted") {
-            room?;
-        }
-        self.cut.push(data);
-        Ok(())
     }
 }
 

@@ -20,20 +20,25 @@ use crate::pb::etcdserverpb::{
     auth_server::Auth, cluster_server::Cluster, kv_server::Kv, lease_server::Lease,
     maintenance_server::Maintenance,
 };
-use crate::pb::v3electionpb::election_server::Election;
+use crate::pb::v3electionpb::{CampaignRequest, election_server::Election};
 use crate::pb::v3lockpb::lock_server::Lock;
 
 type Route = fn(Ask) -> BoxFuture<Response<Body>, StdError>;
 
-/// A route with one message in; what comes of it is answered so.
+/// A route with one message in; what comes of it is answered so. `only`: the one field that lies there while it is looked
+/// after.
 macro_rules! one_in {
-    ($service:ident :: $method:ident, $answer:ident => $said:expr) => {
+    ($service:ident :: $method:ident $(only $message:ident :: $field:ident)?, $answer:ident => $said:expr) => {
         |mut ask| {
             Box::pin(async move {
                 let request = match ask.one().await {
                     Ok(request) => request,
                     Err(status) => return Ok(answer::refused(&status)),
                 };
+                $(
+                    let message: &$message = request.get_ref();
+                    ask.keep(message.$field.len());
+                )?
                 Ok(match $service::$method(&*ask.gateway, request).await {
                     Ok($answer) => $said,
                     Err(status) => answer::refused(&status),
@@ -45,8 +50,8 @@ macro_rules! one_in {
 
 /// A route with one message in and one out.
 macro_rules! unary {
-    ($service:ident :: $method:ident) => {
-        one_in!($service::$method, answer => answer::one(answer.get_ref()))
+    ($service:ident :: $method:ident $(only $message:ident :: $field:ident)?) => {
+        one_in!($service::$method $(only $message::$field)?, answer => answer::one(answer.get_ref()))
     };
 }
 
@@ -128,7 +133,7 @@ const ROUTES: &[(&str, &str, Route)] = &[
     ("auth/role/revoke", "etcdserverpb.Auth/RoleRevokePermission", unary!(Auth::role_revoke_permission)),
     ("lock/lock", "v3lockpb.Lock/Lock", lasting!(unary!(Lock::lock))),
     ("lock/unlock", "v3lockpb.Lock/Unlock", unary!(Lock::unlock)),
-    ("election/campaign", "v3electionpb.Election/Campaign", lasting!(unary!(Election::campaign))),
+    ("election/campaign", "v3electionpb.Election/Campaign", lasting!(unary!(Election::campaign only CampaignRequest::name))),
     ("election/proclaim", "v3electionpb.Election/Proclaim", unary!(Election::proclaim)),
     ("election/leader", "v3electionpb.Election/Leader", unary!(Election::leader)),
     ("election/observe", "v3electionpb.Election/Observe", lasting!(stream!(Election::observe))),
@@ -157,7 +162,7 @@ async fn call(gateway: Arc<Gateway>, route: Route, request: Request<Rest>) -> Re
     let metadata = metadata::of(request.headers());
     let _permit = gateway.let_in(&metadata)?;
     let values = Values::new(gateway.clone(), request.into_body());
-    let answer = route(Ask { gateway, metadata, values, _permit });
+    let answer = route(Ask { gateway, metadata, values, room: None, _permit });
     let answer = match timeout {
         None => answer.await,
         // The runtime's clock is too coarse for what is over already.

@@ -15,5 +15,6 @@ mod plain;
 #[path = "../common/ports.rs"]
 mod ports;
 mod rest;
+mod room;
 mod routes;
 mod watch;

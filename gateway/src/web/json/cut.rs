@@ -1,6 +1,7 @@
 //! Bytes as they come in, cut into JSON values where each ends. Each byte is looked at once, and none is moved for what
-//! stands before or behind it: a piece may be nothing but spaces, or thousands of values. What it will never know: where
-//! the bytes come from, and how many there may be.
+//! stands before or behind it: a piece may be nothing but spaces, or thousands of values. What is cut off takes its
+//! memory with it: a stream may last for ever, and what was said on it once is not to lie there as long. What it will
+//! never know: where the bytes come from, and how many there may be.
 
 use bytes::{Buf, Bytes, BytesMut};
 use kvorum_core::planted;
@@ -17,6 +18,8 @@ pub(crate) struct Cut {
     scanned: usize,
     /// How many spaces stood before the value; they are not kept.
     passed: usize,
+    /// There was something before them in the same memory.
+    was_cut: bool,
 }
 
 impl Cut {
@@ -45,6 +48,7 @@ impl Cut {
                 Progress::Before => {
                     self.bytes.advance(1);
                     self.passed += 1;
+                    self.was_cut = true;
                 }
                 Progress::Inside => self.scanned += 1,
                 Progress::Last => {
@@ -53,6 +57,9 @@ impl Cut {
                 }
                 Progress::Behind => return Ok(Some(self.take())),
             }
+        }
+        if self.was_cut {
+            self.move_out();
         }
         Ok(None)
     }
@@ -72,11 +79,23 @@ impl Cut {
 
     fn take(&mut self) -> Bytes {
         let value = self.bytes.split_to(self.scanned).freeze();
-        (self.scan, self.scanned, self.passed) = (Scan::default(), 0, 0);
+        (self.scan, self.scanned, self.passed, self.was_cut) = (Scan::default(), 0, 0, true);
+        // A value that is as long pays for it; if there are shorter ones behind it, whoever comes to the last of them does.
+        if self.bytes.len() <= value.len() {
+            self.move_out();
+        }
         if planted!("json_forgets_the_rest") {
             self.bytes.clear();
         }
         value
+    }
+
+    /// Keeps what is left in memory of its own.
+    fn move_out(&mut self) {
+        if !planted!("json_keeps_the_longest") {
+            self.bytes = BytesMut::from(&self.bytes[..]);
+        }
+        self.was_cut = false;
     }
 }
 
@@ -118,6 +137,25 @@ mod tests {
             assert_eq!(&value[..], b"{}");
             assert_eq!(value.as_ptr() as usize - first.as_ptr() as usize, at * 32);
         }
+    }
+
+    #[test]
+    fn what_is_cut_off_takes_its_memory_with_it() {
+        let long = format!("\"{}\"", "A".repeat(1 << 20));
+        for before in [long, "{} ".repeat(10_000), " ".repeat(1 << 16)] {
+            for behind in ["", " ", "{", " \n {\"a\":"] {
+                let mut cut = Cut::default();
+                cut.push(format!("{before}{behind}").as_bytes());
+                let last = std::iter::from_fn(|| cut.next().unwrap()).last();
+                assert!(last.is_none_or(|last| last.is_unique()), "{behind:?}");
+                assert_eq!(cut.kept(), behind.trim_start().len());
+                assert!(!cut.bytes.try_reclaim(1000), "{behind:?}");
+            }
+        }
+        // Nobody has to ask for the next one.
+        let mut cut = Cut::default();
+        cut.push(b"{\"key\":\"YQ==\"} {}");
+        assert!(cut.next().unwrap().unwrap().is_unique());
     }
 
     #[test]
