@@ -18,9 +18,13 @@ use tonic::codegen::StdError;
 use crate::begun::Begun;
 use crate::errors::{CUT_SHORT, LATE_BODY};
 use crate::gateway::Gateway;
+use crate::held::Held;
 
 /// What stands before each message: a flag, and its length in four bytes.
 const HEAD: usize = 5;
+
+/// What a stream may keep of its longest message without being counted, in bytes: more than nearly all messages have.
+const SMALL: usize = 16 << 10;
 
 pub(crate) struct Arriving {
     body: Incoming,
@@ -28,6 +32,8 @@ pub(crate) struct Arriving {
     message: Outline,
     /// What has come of a message that is not whole.
     half: Option<Begun<BytesMut>>,
+    /// Whoever reads a stream's messages keeps as much memory as the longest one took, until the stream is over.
+    longest: Held,
     /// All of it is one message; else it may last for ever, and only what was begun has to come to its end.
     is_one: bool,
     /// If so, all has to be there by then. Empty until something is missing.
@@ -43,17 +49,23 @@ struct Outline {
     come: usize,
     /// Its head says enough to refuse it.
     is_refused: bool,
+    /// With its head, of all that have begun.
+    longest: usize,
 }
 
 impl Arriving {
     pub(crate) fn new(body: Incoming, gateway: Arc<Gateway>, is_one: bool) -> Arriving {
         let message = Outline::new(gateway.message_limit());
-        Arriving { body, gateway, message, half: None, is_one, until: None }
+        let longest = Held::of_longest(&gateway);
+        Arriving { body, gateway, message, half: None, longest, is_one, until: None }
     }
 
     /// What can be handed on now that this has come, if anything can.
     fn take_in(&mut self, mut data: Bytes) -> Result<Option<Bytes>, Status> {
         let mut whole = data.split_to(self.message.pass(&data));
+        if !self.is_one && self.message.longest > SMALL && !planted!("long_messages_uncounted") {
+            self.longest.grow_to(self.message.longest)?;
+        }
         if !whole.is_empty()
             && let Some(half) = self.half.take()
         {
@@ -131,7 +143,7 @@ impl Body for Arriving {
 
 impl Outline {
     fn new(limit: usize) -> Outline {
-        Outline { limit, head: [0; HEAD], come: 0, is_refused: false }
+        Outline { limit, head: [0; HEAD], come: 0, is_refused: false, longest: 0 }
     }
 
     /// Follows what has come; how much of it can be handed on: up to the end of the last whole message, or all, if there
@@ -147,6 +159,9 @@ impl Outline {
             (at, self.come) = (at + passed, self.come + passed);
             if self.come >= HEAD {
                 self.is_refused = self.head[0] != 0 || self.size() - HEAD > self.limit;
+                if !self.is_refused {
+                    self.longest = self.longest.max(self.size());
+                }
                 if self.come == self.size() {
                     (end, self.come) = (at, 0);
                 }

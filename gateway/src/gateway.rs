@@ -36,7 +36,9 @@ pub(crate) struct Gateway {
     pub(crate) metrics: Metrics,
     requests: AtomicUsize,
     /// Bytes of requests that wait for the rest.
-    pub(crate) held: AtomicUsize,
+    pub(crate) held: Arc<AtomicUsize>,
+    /// Bytes that gRPC streams keep of the longest message that each has had.
+    pub(crate) longest: Arc<AtomicUsize>,
     /// Bytes of answers that their clients have not taken yet.
     pub(crate) untaken: AtomicUsize,
     /// Places for those that go through all that is stored.
@@ -52,7 +54,7 @@ pub(crate) struct Permit(Arc<Gateway>);
 impl Gateway {
     pub(crate) fn new(client: Client, options: Options) -> Arc<Gateway> {
         let (leader, stopping) = (Leader::default(), CancellationToken::new());
-        let (requests, held, untaken, walkers) = Default::default();
+        let (requests, held, longest, untaken, walkers) = Default::default();
         let metrics = Metrics::new(options.extensive_metrics);
         let snapshots = Places::new(options.connections.snapshots);
         Arc::new(Gateway {
@@ -63,6 +65,7 @@ impl Gateway {
             metrics,
             requests,
             held,
+            longest,
             untaken,
             walkers,
             snapshots,

@@ -1,8 +1,8 @@
-//! Bytes of requests that have come in and wait for the rest, counted over all requests. What it will never know: what
-//! they are to become.
+//! Bytes of requests that have come in and wait for the rest, or whose memory is kept, counted over all requests. What it
+//! will never know: what they are to become.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tonic::Status;
 
@@ -11,13 +11,24 @@ use crate::gateway::Gateway;
 
 /// What one request holds, or a part of it. Dropped, it holds nothing.
 pub(crate) struct Held {
-    gateway: Arc<Gateway>,
+    /// What all hold together.
+    all: Arc<AtomicUsize>,
+    limit: usize,
     counted: usize,
 }
 
 impl Held {
-    pub(crate) fn new(gateway: Arc<Gateway>) -> Held {
-        Held { gateway, counted: 0 }
+    pub(crate) fn new(gateway: &Gateway) -> Held {
+        Held::of(&gateway.held, gateway)
+    }
+
+    /// In a room of its own, as large: what streams keep for as long as they last must not keep everybody else out.
+    pub(crate) fn of_longest(gateway: &Gateway) -> Held {
+        Held::of(&gateway.longest, gateway)
+    }
+
+    fn of(all: &Arc<AtomicUsize>, gateway: &Gateway) -> Held {
+        Held { all: all.clone(), limit: gateway.options.connections.body_bytes, counted: 0 }
     }
 
     /// It holds so many bytes now, or as many as before if that is more.
@@ -30,9 +41,9 @@ impl Held {
         if more == 0 {
             return Ok(());
         }
-        let others = self.gateway.held.fetch_add(more, Ordering::Relaxed);
+        let others = self.all.fetch_add(more, Ordering::Relaxed);
         self.counted += more;
-        match others.saturating_add(more) > self.gateway.options.connections.body_bytes {
+        match others.saturating_add(more) > self.limit {
             true => Err(TOO_MANY.into()),
             false => Ok(()),
         }
@@ -42,7 +53,7 @@ impl Held {
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let less = self.counted.saturating_sub(bytes);
         if less > 0 {
-            self.gateway.held.fetch_sub(less, Ordering::Relaxed);
+            self.all.fetch_sub(less, Ordering::Relaxed);
             self.counted -= less;
         }
     }
@@ -51,7 +62,7 @@ impl Held {
     pub(crate) fn part(&mut self, bytes: usize) -> Held {
         let counted = bytes.min(self.counted);
         self.counted -= counted;
-        Held { gateway: self.gateway.clone(), counted }
+        Held { all: self.all.clone(), limit: self.limit, counted }
     }
 }
 

@@ -209,6 +209,47 @@ async fn half_messages_of_many_take_no_more_than_their_room() {
     soon("room", room).await;
 }
 
+/// Whoever reads a stream's messages keeps as much memory as the longest took: bounded, and in a room of its own.
+#[tokio::test]
+async fn long_messages_on_streams_that_last_take_no_more_than_their_room() {
+    if !is_alone() {
+        return;
+    }
+    let gate = with(Connections { body_bytes: 8 << 20, ..Default::default() }).await;
+    let mut wire = Wire::to(gate.server.local_addresses()[0]).await;
+    let create = |size| {
+        let create = pb::WatchCreateRequest { key: vec![b'k'; size].into(), ..Default::default() };
+        framed(&pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) })
+    };
+    let (before, mut open, mut told) = (memory(), Vec::new(), JoinSet::new());
+    for _ in 0..32 {
+        let (pieces, answer) = wire.ask("/etcdserverpb.Watch/Watch").await;
+        told.spawn(async move { code(answer.await.unwrap()).await });
+        soon("room to send", pieces.send(create(1 << 20))).await.unwrap();
+        open.push(pieces);
+    }
+    // Seven fit.
+    for _ in 0..25 {
+        assert_eq!(soon("a refusal", told.join_next()).await.unwrap().unwrap(), "2");
+    }
+    assert!(memory().saturating_sub(before) < CEILING, "{} bytes", memory() - before);
+    gate.kv().put(put("k", &"v".repeat(1 << 20))).await.unwrap();
+    let (pieces, short) = wire.ask("/etcdserverpb.Watch/Watch").await;
+    pieces.send(create(10)).await.unwrap();
+    assert_eq!(count(soon("a short one", short).await.unwrap(), 1).await, 1);
+    drop((told, open));
+    let room = async {
+        loop {
+            let (pieces, answer) = wire.ask("/etcdserverpb.Watch/Watch").await;
+            pieces.send(create(1 << 20)).await.unwrap();
+            if count(answer.await.unwrap(), 1).await == 1 {
+                break;
+            }
+        }
+    };
+    soon("room", room).await;
+}
+
 #[tokio::test]
 async fn half_a_message_is_not_waited_for_for_ever_and_a_silent_stream_is() {
     let patience = std::time::Duration::from_millis(300);

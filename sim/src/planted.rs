@@ -1556,6 +1556,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "long_messages_uncounted",
+        twin: "Connections::body_bytes",
+        does: "What gRPC streams keep of their longest messages, all together, has no limit.",
+        file: "gateway/src/arriving.rs",
+        expected: Expected::Test {
+            target: "gateway_messages::long_messages_on_streams_that_last_take_no_more_than_their_room",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "grpc_messages_uncounted",
         twin: "Connections::body_bytes",
         does: "What all half messages over gRPC hold together has no limit.",
