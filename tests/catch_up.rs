@@ -27,6 +27,7 @@ fn start(id: u64, addresses: &[String], data: &Path) -> (Node, TcpHandle) {
 #[test]
 fn a_member_that_lacks_more_than_a_queue_holds_catches_up_and_little_is_sent_in_vain() {
     let data = std::env::temp_dir().join(format!("kvorum-catch-up-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&data);
     let addresses: Vec<String> = (0..3).map(|_| format!("127.0.0.1:{}", ports::free_port())).collect();
     let mut nodes: Vec<_> = (1..=3).map(|id| start(id, &addresses, &data)).collect();
     nodes[0].0.client().put("here", "").wait().unwrap();

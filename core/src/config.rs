@@ -45,11 +45,15 @@ pub struct Config {
     pub is_volatile: bool,
 }
 
-/// The largest that [`Limits::request_bytes`] may be: 60 MiB, which leaves room in the 64 MiB of a message between members.
+/// The largest that [`Limits::request_bytes`] may be: 60 MiB, with what is joined with it no more than the 64 MiB of a message between members.
 pub const MAX_REQUEST_BYTES: usize = 60 << 20;
 
-/// What a message may have beside the one write in it, in bytes: whom it is from, a session's words, lengths.
-const BESIDE_A_WRITE: usize = 4 << 10;
+/// Bytes of writes that are joined in one message; one that is larger goes alone, or with less than as much again.
+pub(crate) const JOINED_BYTES: usize = 1 << 20;
+
+/// What a message may have beside its largest write, in bytes: what is joined with it, and what is said of each of them,
+/// which may be as much again.
+const BESIDE_A_WRITE: usize = 2 * JOINED_BYTES;
 
 /// The limits on requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

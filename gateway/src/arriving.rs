@@ -132,6 +132,7 @@ impl Body for Arriving {
         if matches!(next, Some(Err(_))) {
             // Whoever is told of it may live on for long.
             arriving.half = None;
+            arriving.longest.shrink_to(0);
         }
         Poll::Ready(next)
     }

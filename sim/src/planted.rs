@@ -162,7 +162,7 @@ pub const PLANTS: &[Plant] = &[
         name: "damaged_image_stays_newest",
         twin: "protocol-aware recovery",
         does: "A leader whose newest image is damaged writes none for a follower that needs one until the next is due.",
-        file: "core/src/node/ready.rs",
+        file: "core/src/node/window.rs",
         expected: Expected::Test {
             target: "images::a_leader_whose_images_are_damaged_writes_another_for_whoever_needs_one",
             because: "made-up runs damage files of nodes that are down",
@@ -642,6 +642,39 @@ pub const PLANTS: &[Plant] = &[
         file: "core/src/node/leases.rs",
         expected: Expected::Checkers(&[Checker::Lease]),
         class: Class::B,
+    },
+    Plant {
+        name: "earlier_leases_whole_believed",
+        twin: "E1",
+        does: "What the log says of an earlier lease's whole time is taken for that of one granted since under its id.",
+        file: "core/src/node/expiry.rs",
+        expected: Expected::Test {
+            target: "core::node::expiry::tests::what_takes_back_an_earlier_leases_note_is_a_note_itself",
+            because: "made-up runs do not grant ids again within milliseconds of a renewal",
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "renewed_behind_its_end",
+        twin: "E1",
+        does: "A renewal that waited for its entry is acknowledged although the lease's end was proposed meanwhile.",
+        file: "core/src/node/leases.rs",
+        expected: Expected::Test {
+            target: "historic::leases::kvorum_a_renewal_whose_entry_is_late_is_not_told_that_the_lease_goes_on",
+            because: "what remains is noted once a minute, which is how long a run lasts",
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "note_taken_back_for_each",
+        twin: "V1",
+        does: "Every renewal of a lease, and every repetition of one, puts an entry into the log while one is under way.",
+        file: "core/src/node/leases.rs",
+        expected: Expected::Test {
+            target: "historic::leases::kvorum_a_renewal_whose_entry_is_late_is_not_told_that_the_lease_goes_on",
+            because: "what remains is noted once a minute, which is how long a run lasts",
+        },
+        class: Class::A,
     },
     Plant {
         name: "note_overtakes_renewal",

@@ -28,16 +28,16 @@ struct Running {
     touched: Time,
     /// Less than the whole may stand in the log (or be on its way there).
     noted: bool,
-    /// Entries under way that take a note back. No note may follow them: a renewal will be acknowledged when they are
-    /// applied, and the note would be the last word.
-    taking_back: usize,
+    /// The number of the entry under way that takes a note back. No note may follow it: a renewal will be acknowledged
+    /// when it is applied, and the note would be the last word.
+    taking_back: Option<u64>,
     /// When its end was proposed last.
     ending: Option<Time>,
 }
 
 impl Running {
     fn new(now: Time, ttl: Duration) -> Running {
-        Running { ttl, deadline: now + ttl, touched: now, noted: false, taking_back: 0, ending: None }
+        Running { ttl, deadline: now + ttl, touched: now, noted: false, taking_back: None, ending: None }
     }
 }
 
@@ -118,18 +118,23 @@ impl LeaseClock {
         Some(lease.ttl)
     }
 
-    /// An entry that takes a note back was proposed.
-    pub(super) fn taking_note_back(&mut self, id: LeaseId) {
+    /// The entry that takes a note back was proposed under this number.
+    pub(super) fn taking_note_back(&mut self, id: LeaseId, request: u64) {
         if let Some(lease) = self.running.get_mut(&id) {
-            lease.taking_back += 1;
+            lease.taking_back = Some(request);
         }
     }
 
-    /// The log says again that the whole remains.
-    pub(super) fn note_taken_back(&mut self, id: LeaseId) {
+    /// The number of the entry under way that takes a note back.
+    pub(super) fn takes_back(&self, id: LeaseId) -> Option<u64> {
+        self.running.get(&id)?.taking_back
+    }
+
+    /// The log says again that the whole remains. If it was proposed for an earlier lease with this id, that lease's whole.
+    pub(super) fn note_taken_back(&mut self, id: LeaseId, request: u64) {
         if let Some(lease) = self.running.get_mut(&id) {
-            lease.noted = false;
-            lease.taking_back = lease.taking_back.saturating_sub(1);
+            lease.noted = lease.taking_back != Some(request) && !planted!("earlier_leases_whole_believed");
+            lease.taking_back = lease.taking_back.filter(|number| *number != request);
         }
     }
 
@@ -180,7 +185,7 @@ impl LeaseClock {
             }
             let is_due = lease.ttl > CHECKPOINT_INTERVAL && now.since(lease.touched) >= CHECKPOINT_INTERVAL;
             let is_due = is_due && !(planted!("checkpoint_once") && lease.noted);
-            let is_due = is_due && (lease.taking_back == 0 || planted!("note_overtakes_renewal"));
+            let is_due = is_due && (lease.taking_back.is_none() || planted!("note_overtakes_renewal"));
             if !is_due || lease.ending.is_some() || lease.deadline <= now {
                 continue;
             }
@@ -243,15 +248,23 @@ mod tests {
     fn no_note_follows_the_entry_that_takes_one_back() {
         let mut clock = clock(300);
         assert_eq!(clock.checkpoints(at(60)).len(), 1);
-        clock.taking_note_back(7);
-        clock.taking_note_back(7);
+        clock.taking_note_back(7, 1);
         assert_eq!(clock.checkpoints(at(120)), [], "it would be the last word");
-        clock.note_taken_back(7);
-        clock.renew(at(119), 7);
+        clock.note_taken_back(7, 1);
+        clock.renew(at(120), 7);
         assert!(!clock.is_noted(7));
-        assert_eq!(clock.checkpoints(at(179)), [], "another is under way");
-        clock.note_taken_back(7);
-        assert_eq!(clock.checkpoints(at(180)), [LeaseRemaining { id: 7, millis: 239_000 }]);
+        assert_eq!(clock.checkpoints(at(180)), [LeaseRemaining { id: 7, millis: 240_000 }]);
+    }
+
+    #[test]
+    fn what_takes_back_an_earlier_leases_note_is_a_note_itself() {
+        let mut clock = clock(300);
+        clock.checkpoints(at(60));
+        clock.taking_note_back(7, 1);
+        clock.granted(at(70), 7, 3000);
+        clock.note_taken_back(7, 1);
+        assert!(clock.is_noted(7), "300 of 3000 seconds, says the log");
+        assert_eq!(clock.takes_back(7), None);
     }
 
     #[test]

@@ -38,9 +38,8 @@ pub(super) struct Leases {
     next_ask: u64,
     /// Renewals whose lease's end is proposed: they wait for what becomes of it.
     at_the_end: Vec<LeaseQuestion>,
-    /// Entries under way that take the note of a lease back, by their number, and the renewal that waits for each. (None:
-    /// its time was over.)
-    taking_back: BTreeMap<u64, (LeaseId, Option<LeaseQuestion>)>,
+    /// Entries under way that take the note of a lease back, by their number, and the renewals that wait for each.
+    taking_back: BTreeMap<u64, (LeaseId, Vec<LeaseQuestion>)>,
 }
 
 impl LeaseAsker {
@@ -63,7 +62,7 @@ impl Leases {
 
     fn take_questions(&mut self) -> Vec<LeaseQuestion> {
         let taking_back =
-            std::mem::take(&mut self.taking_back).into_values().filter_map(|(_, question)| question);
+            std::mem::take(&mut self.taking_back).into_values().flat_map(|(_, questions)| questions);
         std::mem::take(&mut self.at_the_end).into_iter().chain(taking_back).collect()
     }
 
@@ -194,13 +193,18 @@ impl Node {
     /// Less than the whole stands in the log: the next leader would end the lease by that. So the log must
     /// say otherwise before the renewal is acknowledged.
     fn take_note_back(&mut self, question: LeaseQuestion) {
+        let under_way = self.leases.clock.takes_back(question.id);
+        let under_way = under_way.filter(|_| !planted!("note_taken_back_for_each"));
+        if let Some((_, waiting)) = under_way.and_then(|request| self.leases.taking_back.get_mut(&request)) {
+            return waiting.push(question);
+        }
         let Some(whole) = self.leases.clock.whole(question.id) else { return self.pass_on(question) };
         let term = self.raft.raft.term;
         let note = Op::LeaseCheckpoint(LeaseCheckpoint { term, leases: vec![whole] });
         match self.propose_own(note) {
             Some(request) => {
-                self.leases.clock.taking_note_back(question.id);
-                self.leases.taking_back.insert(request, (question.id, Some(question)));
+                self.leases.clock.taking_note_back(question.id, request);
+                self.leases.taking_back.insert(request, (question.id, vec![question]));
             }
             None => self.pass_on(question),
         }
@@ -208,15 +212,18 @@ impl Node {
 
     /// Something that this node proposed of its own accord has been applied.
     pub(super) fn own_applied(&mut self, request: u64) {
-        let Some((id, question)) = self.leases.taking_back.remove(&request) else { return };
-        self.leases.clock.note_taken_back(id);
-        match question {
-            Some(question) if self.leases.is_leading => {
+        let Some((id, questions)) = self.leases.taking_back.remove(&request) else { return };
+        self.leases.clock.note_taken_back(id, request);
+        for question in questions {
+            if !self.leases.is_leading {
+                self.pass_on(question);
+            } else if self.leases.clock.is_ending(id) && !planted!("renewed_behind_its_end") {
+                // Its time was over meanwhile.
+                self.leases.at_the_end.push(question);
+            } else {
                 let ttl = self.leases.clock.renew(question.asked, id).map(millis);
                 self.tell_lease(question.who, ttl);
             }
-            Some(question) => self.pass_on(question),
-            None => {}
         }
     }
 
@@ -313,7 +320,7 @@ impl Node {
         let is_over = |question: &mut LeaseQuestion| question.deadline <= now;
         let at_the_end = self.leases.at_the_end.extract_if(.., is_over);
         let taking_back = self.leases.taking_back.values_mut();
-        let taking_back = taking_back.filter_map(|(_, question)| question.take_if(is_over));
+        let taking_back = taking_back.flat_map(|(_, questions)| questions.extract_if(.., is_over));
         tokens.extend(at_the_end.chain(taking_back).filter_map(|question| question.who.client()));
         tokens
     }

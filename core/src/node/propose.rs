@@ -9,7 +9,7 @@ use raft::eraftpb::{Entry, Message, MessageType};
 
 use super::{Node, Token};
 use crate::command::{Command, Op, Origin};
-use crate::config::Limits;
+use crate::config::{JOINED_BYTES, Limits};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Incarnation, NodeId};
 use crate::transport::{Body, Forward, ForwardedCommand, Refused};
@@ -20,9 +20,6 @@ pub(super) const OWN_REQUESTS: u64 = 1 << 63;
 
 /// What a command's origin and session may add to the length that was checked, in bytes.
 const ROOM: usize = 256;
-
-/// Bytes of commands in one message to the leader.
-const FORWARD_BYTES: usize = 1 << 20;
 
 /// How many numbers of each origin a leader remembers, at most: more than a member sends while one of its writes waits.
 /// A write that was lost on its way must not be taken for an old one when it comes again behind so many newer ones.
@@ -61,10 +58,14 @@ impl Forwarded {
         }
     }
 
+    fn is_settled(&self, from: NodeId, incarnation: Incarnation, request: u64) -> bool {
+        self.floors.get(&(from, incarnation)).is_some_and(|floor| request < *floor)
+    }
+
     fn is_new(&mut self, from: NodeId, incarnation: Incarnation, request: u64) -> bool {
         let who = (from, incarnation);
         let most = if planted!("lost_forward_is_old") { 1 << 14 } else { REMEMBERED };
-        if self.floors.get(&who).is_some_and(|floor| request < *floor) {
+        if self.is_settled(from, incarnation, request) {
             return false;
         }
         let seen = self.seen.entry(who).or_default();
@@ -167,7 +168,7 @@ impl Node {
             bytes += command.len();
             let again = self.pending.is_asked_again(request);
             forward.commands.push(ForwardedCommand { request, command, again });
-            if bytes >= FORWARD_BYTES {
+            if bytes >= JOINED_BYTES {
                 bytes = 0;
                 let full = std::mem::take(&mut forward.commands);
                 self.send(leader, Body::Forward(Forward { term, commands: full, lowest }));
@@ -200,6 +201,10 @@ impl Node {
         let mut repeated = BTreeSet::new();
         let mut room = self.config.limits.uncommitted_bytes.saturating_sub(self.applied.uncommitted());
         for ForwardedCommand { request, command, again } in forward.commands {
+            if self.forwarded.is_settled(from, incarnation, request) {
+                // Also if its session could tell: what was asked behind it may have been done by now.
+                continue;
+            }
             if !self.forwarded.is_new(from, incarnation, request) {
                 if !again || !is_told_by_session(&command) {
                     continue;

@@ -216,12 +216,9 @@ impl Node {
     }
 
     /// An image that was to be sent is not there. If it is the newest, it was found damaged: there must be another, or
-    /// the peer will ask in vain until the next is due.
+    /// the peer will ask in vain until the next is due, and the disk look through the damaged one each time.
     pub(super) fn on_no_image(&mut self, to: NodeId, index: Index) {
-        let is_newest = self.raft.store().image().is_some_and(|image| image.position.index == index);
-        if is_newest && !planted!("damaged_image_stays_newest") {
-            self.upkeep.is_image_lost = true;
-        }
+        self.raft.mut_store().lose_image(index);
         self.on_image_sent(to, false);
     }
 

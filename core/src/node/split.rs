@@ -6,21 +6,20 @@
 
 use raft::eraftpb::{Message, MessageType};
 
-/// Bytes of entries in one message; an entry that is larger goes alone.
-const APPEND_BYTES: usize = 4 << 20;
+use crate::config::JOINED_BYTES;
 
 /// `message`, in as many as it takes, in order.
 pub(super) fn split(message: Message) -> Vec<Message> {
     let bytes: usize = message.entries.iter().map(|entry| entry.data.len()).sum();
     let is_append = message.get_msg_type() == MessageType::MsgAppend;
-    if !is_append || bytes <= APPEND_BYTES || planted!("append_of_any_size") {
+    if !is_append || bytes <= JOINED_BYTES || planted!("append_of_any_size") {
         return vec![message];
     }
     let mut rest = message;
     let entries = std::mem::take(&mut rest.entries);
     let (mut parts, mut size) = (Vec::new(), 0);
     for entry in entries {
-        if !rest.entries.is_empty() && size + entry.data.len() > APPEND_BYTES {
+        if !rest.entries.is_empty() && size + entry.data.len() > JOINED_BYTES {
             size = 0;
             let part = rest.clone();
             if let Some(last) = rest.entries.pop() {
@@ -57,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_long_append_is_cut_and_every_part_begins_where_the_one_before_ends() {
-        let whole = append(&[APPEND_BYTES - 1, 1, 1, 3 * APPEND_BYTES, 0, 1]);
+        let whole = append(&[JOINED_BYTES - 1, 1, 1, 3 * JOINED_BYTES, 0, 1]);
         let parts = split(whole.clone());
         let counts: Vec<_> = parts.iter().map(|part| part.entries.len()).collect();
         assert_eq!(counts, [2, 1, 1, 2]);
@@ -73,7 +72,7 @@ mod tests {
 
     #[test]
     fn what_is_short_stays_whole() {
-        for message in [append(&[]), append(&[1, 2]), append(&[2 * APPEND_BYTES]), Message::default()] {
+        for message in [append(&[]), append(&[1, 2]), append(&[2 * JOINED_BYTES]), Message::default()] {
             assert_eq!(split(message.clone()), [message]);
         }
     }

@@ -31,8 +31,6 @@ pub(super) struct Upkeep {
     samples: VecDeque<(Time, Revision)>,
     /// The image that is being written ends here.
     saving: Option<Index>,
-    /// The newest image was found damaged, or gone, when it was to be sent.
-    pub(super) is_image_lost: bool,
     /// When raft last wanted an image for a peer and had none.
     wanted: Option<Time>,
     /// Bytes of the newest image.
@@ -157,7 +155,7 @@ impl Node {
             self.upkeep.wanted = Some(self.now);
         }
         let enough = self.config.image_log_bytes.max(self.upkeep.image_size);
-        let is_lost = self.upkeep.is_image_lost;
+        let is_lost = self.raft.store().is_image_lost();
         let is_due = wanted || is_lost || (self.upkeep.log_bytes >= enough && !self.config.is_volatile);
         let has_news =
             self.applied.position().index > self.raft.store().image().map_or(0, |image| image.position.index);
@@ -166,7 +164,6 @@ impl Node {
         }
         self.upkeep.saving = Some(self.applied.position().index);
         self.upkeep.log_bytes = 0;
-        self.upkeep.is_image_lost = false;
         if planted!("drop_log_before_image") {
             self.outputs.push_back(Output::DropLog(self.applied.position().index));
         }
@@ -176,8 +173,9 @@ impl Node {
     pub(super) fn on_image_saved(&mut self, meta: ImageMeta, size: u64) {
         self.upkeep.saving = None;
         self.upkeep.image_size = size;
-        let is_newer =
-            self.raft.store().image().is_none_or(|newest| newest.position.index < meta.position.index);
+        let window = self.raft.store();
+        let oldest = meta.position.index + u64::from(window.is_image_lost());
+        let is_newer = window.image().is_none_or(|newest| newest.position.index < oldest);
         if !is_newer {
             return;
         }

@@ -24,6 +24,8 @@ pub(super) struct Window {
     voters: Vec<u64>,
     image: Option<ImageMeta>,
     image_wanted: Cell<bool>,
+    /// The newest image was found damaged, or gone, when it was to be sent: it is of no use to anybody.
+    is_image_lost: bool,
     /// The disk's log does not know yet that it goes on after `base`.
     is_reset_due: bool,
 }
@@ -38,6 +40,7 @@ impl Window {
             voters,
             image: None,
             image_wanted: Cell::new(false),
+            is_image_lost: false,
             is_reset_due: false,
         }
     }
@@ -116,6 +119,7 @@ impl Window {
         // One that came late, from an earlier leader perhaps, is older than what the storage has.
         if self.image.as_ref().is_none_or(|newest| newest.position.index <= image.position.index) {
             self.image = Some(image);
+            self.is_image_lost = false;
         }
         self.image_wanted.set(false);
     }
@@ -123,6 +127,16 @@ impl Window {
     /// The newest image that the storage has.
     pub(super) fn image(&self) -> Option<&ImageMeta> {
         self.image.as_ref()
+    }
+
+    /// The image at this index cannot be sent. If it is the newest, there must be another.
+    pub(super) fn lose_image(&mut self, index: Index) {
+        let is_newest = self.image.as_ref().is_some_and(|image| image.position.index == index);
+        self.is_image_lost |= is_newest && !planted!("damaged_image_stays_newest");
+    }
+
+    pub(super) fn is_image_lost(&self) -> bool {
+        self.is_image_lost
     }
 
     /// Whether raft asked for an image that there was none of, since the last time this was asked.
@@ -200,6 +214,7 @@ impl raft::Storage for Window {
         let image = self.image.as_ref().filter(|image| {
             image.position.index >= request_index.max(self.base.index) && image.position.index > 0
         });
+        let image = image.filter(|_| !self.is_image_lost);
         let Some(image) = image else {
             self.image_wanted.set(true);
             return Err(StorageError::SnapshotTemporarilyUnavailable.into());

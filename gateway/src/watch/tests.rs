@@ -90,11 +90,13 @@ fn a_watch_that_looks_far_back_lets_others_have_their_turn() {
     let waker = woken.clone().into();
     let mut turns = 0;
     let events = loop {
+        // The node wakes a watch that begins in the past, too.
+        let before = woken.count();
         match Pin::new(&mut watch).poll_next(&mut Context::from_waker(&waker)) {
             Poll::Pending => turns += 1,
             Poll::Ready(said) => break said.unwrap().unwrap(),
         }
-        assert_eq!(woken.count(), turns, "it goes on by itself");
+        assert!(woken.count() > before, "it goes on by itself");
         assert_eq!(watch.resume_revision(), 2 + 4 * turns as i64, "what it has seen is done with");
     };
     assert_eq!(turns, 2, "{SLICES} slices, four at a time");

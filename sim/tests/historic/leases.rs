@@ -311,6 +311,31 @@ fn kvorum_a_renewal_is_answered_in_time_though_a_disk_hangs() {
     agree(&mut world);
 }
 
+/// Here, found by reading: a renewal that waited for the entry that takes a note back was acknowledged when that was done,
+/// although the lease's time was over meanwhile and its end proposed behind it. Shown by: a renewal that is acknowledged,
+/// of a lease that is gone.
+#[test]
+fn kvorum_a_renewal_whose_entry_is_late_is_not_told_that_the_lease_goes_on() {
+    let (mut world, leader) = led(50, 3);
+    grant(&mut world, leader, 7, 100);
+    // What is left is noted meanwhile.
+    world.run(99_800 * MILLI);
+    others(&world, leader).into_iter().for_each(|other| world.hold_disk(other));
+    let last_index = |world: &World| world.status(leader).unwrap().raft.last_index;
+    let before = last_index(&world);
+    let asked = [(); 2].map(|()| world.client(leader).unwrap().keep_alive(7));
+    world.run(100 * MILLI);
+    assert_eq!(last_index(&world), before + 1, "one entry for both");
+    world.run(400 * MILLI);
+    assert_eq!(last_index(&world), before + 2, "and one for the end");
+    others(&world, leader).into_iter().for_each(|other| world.release_disk(other));
+    for asked in asked {
+        assert_eq!(ack(&mut world, asked).ttl, 0);
+    }
+    assert_eq!(renew(&mut world, leader, 7), 0);
+    agree(&mut world);
+}
+
 /// The same for one that is handed on: its time goes on. Shown by: a renewal asked of a leader that is cut off, and steps
 /// down, which waits for the next one as if it were asked only then.
 #[test]
