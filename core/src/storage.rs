@@ -175,6 +175,12 @@ pub trait Storage: Send {
     /// behind the older one must still be there, and reach as far as the newest), [`crate::ErrorKind::Io`]. A node
     /// does not start upon the first; one that runs has everything in memory, and writes another image.
     fn open_image(&mut self) -> Result<Option<Box<dyn ImageSource>>>;
+
+    /// What was found damaged so far, and had something else to stand in for it: for whoever looks after the disk. The
+    /// default: nothing.
+    fn damaged(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// An image being written.

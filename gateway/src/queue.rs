@@ -65,7 +65,8 @@ enum Dropped {
 
 /// Takes the place `key` with a transaction whose first answer, if it does not succeed, is the place that the lease has
 /// already. In a task of its own: what is under way when the call ends is done all the same, and then somebody has to
-/// be there to take the place back.
+/// be there to take the place back. One that was found was another call's, which may have been told that it has the name
+/// if nobody is before it: then it stays whatever becomes of this call.
 pub(crate) async fn stand(
     client: &Client,
     prefix: Bytes,
@@ -78,7 +79,8 @@ pub(crate) async fn stand(
         // It does not come to its end if the runtime comes to its own.
         false => tokio::spawn(standing).await.unwrap_or_else(|_| Err(ErrorKind::Stopped.into()))?,
     };
-    place.dropped = Dropped::Goes;
+    let is_anothers = place.dropped == Dropped::Stays && !planted!("found_place_goes");
+    place.dropped = if is_anothers { Dropped::GoesIfBehind } else { Dropped::Goes };
     Ok((place, answer))
 }
 
@@ -263,5 +265,30 @@ mod tests {
         assert!(!stays(&client, "l/8").await, "one behind it");
         client.put("l/9", "").await.unwrap();
         assert!(stays(&client, "l/9").await, "one that was there before");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_ends_does_not_take_away_what_an_earlier_one_has() {
+        let node = Node::builder().start().unwrap();
+        let gateway = Gateway::new(node.client(), Options::default());
+        let client = &gateway.client;
+        client.grant_request(LeaseGrantRequest { ttl: 600, id: LEASE }).await.unwrap();
+        let take = |key: &'static str| {
+            let put = PutRequest::new(key, []).with_lease(LEASE);
+            let take = TxnRequest::new().when(Compare::is_missing(key)).then(put);
+            stand(client, "l/".into(), key.into(), take.otherwise(RangeRequest::key(key)))
+        };
+        let is_there = async |key: &'static str| {
+            // Done after whatever a drop has asked for.
+            client.put("behind", "").await.unwrap();
+            client.get(key).await.unwrap().is_some()
+        };
+        take("l/7").await.unwrap().0.take();
+        drop(take("l/7").await.unwrap());
+        assert!(is_there("l/7").await, "the first was told that it has the name");
+        let (waits, _) = take("l/8").await.unwrap();
+        drop(take("l/8").await.unwrap());
+        assert!(!is_there("l/8").await, "nobody was told so: somebody is before it");
+        drop(waits);
     }
 }

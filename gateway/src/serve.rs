@@ -24,8 +24,9 @@ use crate::options::{Connections, Options};
 /// How long to wait when no connection can be accepted, for want of files, say.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// What an HTTP/1 connection may hold of what came in and was not looked at: headers have to fit into it.
-const HTTP1_BUFFER: usize = 128 << 10;
+/// What an HTTP/1 connection may hold of what came in and was not looked at: headers have to fit into it. It takes some
+/// three times as much while a body comes in.
+const HTTP1_BUFFER: usize = 16 << 10;
 
 /// A running server. Dropped, it cuts its connections; see [`Server::stop`].
 #[derive(Debug)]

@@ -170,6 +170,50 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "lost_log_passed_over",
+        twin: "protocol-aware recovery",
+        does: "A node that is alone goes on from its newest image though the log, cut short, ends before it.",
+        file: "core/src/node/recover.rs",
+        expected: Expected::Test {
+            target: "core::node::recover::tests::nobody_sends_an_image_to_a_node_that_is_alone",
+            because: "made-up runs have three nodes or more, whose peers know how far a log went",
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "long_frame_moved_for_each_chunk",
+        twin: "Limits::request_bytes",
+        does: "What has come of a very large value is copied for each chunk of an image, and a start takes a minute.",
+        file: "core/src/state/load.rs",
+        expected: Expected::Test {
+            target: "core::state::load::tests::a_long_frame_is_not_moved_for_each_chunk_of_it",
+            because: "made-up runs have small values",
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "damage_untold",
+        twin: "protocol-aware recovery",
+        does: "A damaged snapshot, for which something else stands in, is not told to whoever reads the log.",
+        file: "gateway/src/bin/kvorumd/disk.rs",
+        expected: Expected::Test {
+            target: "gateway_kvorumd::disks::a_damaged_snapshot_is_told_though_something_else_stands_in_for_it",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "lost_store_begins_anew",
+        twin: "a disk that is not mounted",
+        does: "A member that has begun, and whose store is gone, begins an empty one.",
+        file: "gateway/src/bin/kvorumd/directory.rs",
+        expected: Expected::Test {
+            target: "kvorumd::directory::tests::a_member_whose_store_is_gone_does_not_begin_anew",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "damaged_image_fails_the_disk",
         twin: "protocol-aware recovery",
         does: "A node stops for good because an image that it was to send is damaged, though all of it is in memory.",
@@ -1650,6 +1694,17 @@ pub const PLANTS: &[Plant] = &[
         file: "gateway/src/queue.rs",
         expected: Expected::Test {
             target: "gateway::queue::tests::a_place_is_left_whose_call_ends_while_it_is_taken",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
+        name: "found_place_goes",
+        twin: "F1",
+        does: "A campaign that ends early gives up the place that an earlier one of its lease leads with.",
+        file: "gateway/src/queue.rs",
+        expected: Expected::Test {
+            target: "gateway::queue::tests::a_call_that_ends_does_not_take_away_what_an_earlier_one_has",
             because: NO_GATEWAY,
         },
         class: Class::A,

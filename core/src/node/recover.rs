@@ -107,6 +107,15 @@ fn rebuild(config: &Config, recovered: Recovered, image: Option<ImageMeta>) -> R
     check_consecutive(base, &entries)?;
     let start = image.as_ref().map_or(LogPosition::default(), |image| image.position);
     let keeps_log = goes_on(base, &entries, start) || planted!("keep_log_under_image");
+    let last_logged = base.index + entries.len() as u64;
+    if config.voters.len() == 1 && last_logged < start.index && !planted!("lost_log_passed_over") {
+        // Nobody can have sent it an image: it wrote this one itself, of what the log had.
+        return Err(misfit(format!(
+            "the log ends at entry {last_logged}, and the newest image at {}: a part of the log is lost, and what was \
+             acknowledged behind the image with it",
+            start.index
+        )));
+    }
     if !keeps_log && base.index > start.index {
         return Err(misfit(format!(
             "the log begins behind entry {}, the newest image ends at {}",
@@ -223,5 +232,16 @@ mod tests {
         let mended = mend(HardState { term: 3, vote: 2, commit: 4 }, at(9, 3), at(12, 3)).unwrap();
         assert_eq!(mended, HardState { term: 3, vote: 2, commit: 9 });
         assert!(mend(HardState { term: 3, vote: 2, commit: 13 }, at(9, 3), at(12, 3)).is_err());
+    }
+
+    #[test]
+    fn nobody_sends_an_image_to_a_node_that_is_alone() {
+        let recovered = |last| Recovered { entries: log(1, &vec![1; last]), ..Recovered::default() };
+        let image = |index| Some(ImageMeta { position: at(index, 1), ..ImageMeta::default() });
+        let (alone, three) = (Config::new(1, [1]), Config::new(1, [1, 2, 3]));
+        assert!(rebuild(&alone, recovered(5), image(5)).is_ok());
+        assert!(rebuild(&three, recovered(4), image(5)).is_ok(), "it came from the leader");
+        let lost = rebuild(&alone, recovered(4), image(5)).map(|_| ()).unwrap_err();
+        assert!(lost.to_string().contains("a part of the log is lost"), "{lost}");
     }
 }

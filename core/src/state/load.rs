@@ -96,6 +96,13 @@ impl ImageLoader {
 
     /// Reads every frame that is whole.
     fn read_frames(&mut self) -> Result<()> {
+        let first = delimiter(&self.rest).map_err(|reason| corrupt(self.offset, reason))?;
+        let missing = first.map_or(1, |(head, length)| (head + length).saturating_sub(self.rest.len()));
+        if missing > 0 && !planted!("long_frame_moved_for_each_chunk") {
+            // A value of many megabytes: what has come of it is not moved for each chunk.
+            self.rest.reserve(missing);
+            return Ok(());
+        }
         let all = self.rest.split().freeze();
         // How much has been read, and how much of that is in the digest (which works best on large pieces).
         let (mut read, mut digested) = (0, 0);
@@ -366,4 +373,22 @@ fn ensure(condition: bool, reason: Reason) -> Checked {
 
 fn corrupt(offset: u64, reason: Reason) -> Error {
     ErrorKind::Corrupt { path: "image".into(), offset, reason: reason.into() }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_frame_is_not_moved_for_each_chunk_of_it() {
+        let mut loader = ImageLoader::new(1);
+        let mut begin = BytesMut::new();
+        prost::encode_length_delimiter(1 << 20, &mut begin).unwrap();
+        loader.feed(&begin).unwrap();
+        let place = loader.rest.as_ptr();
+        for _ in 0..1000 {
+            loader.feed(&[0; 1000]).unwrap();
+            assert_eq!(loader.rest.as_ptr(), place);
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Disks that say no: that it is told at once, why the server ends, and that nothing is lost.
 
+use std::fs;
+
 use crate::process::{READY, Scratch, Server, alone, cramped};
 use crate::serving::Client;
 
@@ -39,4 +41,29 @@ fn of_a_start_that_the_disk_refuses_nothing_may_have_happened() {
     let last = server.until("\"level\":\"fatal\"");
     assert!(last.contains("File too large") && !last.contains("may still have happened"), "{last}");
     assert_eq!(server.wait().code(), Some(1));
+}
+
+#[test]
+fn a_damaged_snapshot_is_told_though_something_else_stands_in_for_it() {
+    let scratch = Scratch::new();
+    let mut flags = alone(&scratch);
+    flags.push("--snapshot-count=1".into());
+    let mut server = Server::ready(&flags);
+    let client = Client::of(&flags);
+    // A megabyte of log and more.
+    (0..30).for_each(|_| _ = client.put("key", &"v".repeat(50_000)).unwrap());
+    server.until("saved snapshot");
+    server.stop();
+    let store = scratch.path().join("alone/member/store");
+    let names = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
+    let image = names.filter(|path| path.extension().is_some_and(|end| end == "img")).max().unwrap();
+    let mut bytes = fs::read(&image).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&image, bytes).unwrap();
+    let mut server = Server::start(&flags);
+    let told = server.until("found a damaged snapshot");
+    assert!(told.contains(image.file_name().unwrap().to_str().unwrap()), "{told}");
+    server.until(READY);
+    server.stop();
 }

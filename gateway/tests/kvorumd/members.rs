@@ -115,7 +115,12 @@ fn a_member_that_lost_its_disk_says_so_and_fails() {
     let follows = (three.leader() + 1) % 3;
     three.servers.remove(follows).stop();
     let name = ["a", "b", "c"][follows];
-    fs::remove_dir_all(three.scratch.path().join(name).join("member/store")).unwrap();
+    let member = three.scratch.path().join(name).join("member");
+    fs::remove_dir_all(member.join("store")).unwrap();
+    let mut unmounted = Server::start(&three.flags[follows]);
+    assert!(unmounted.until("\"level\":\"fatal\"").contains("is its disk mounted?"));
+    assert_eq!(unmounted.wait().code(), Some(1));
+    fs::remove_dir_all(member).unwrap();
     let mut lost = Server::start(&three.flags[follows]);
     let last = lost.until("\"level\":\"fatal\"");
     assert!(last.contains("the node halted itself: "), "{last}");

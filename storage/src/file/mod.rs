@@ -328,6 +328,11 @@ impl Storage for FileStorage {
         }
         self.no_image(damage)
     }
+
+    fn damaged(&self) -> Vec<String> {
+        let shelf = self.shelf.lock();
+        shelf.damaged.iter().map(|position| self.disk.describe(&image::name_of(*position))).collect()
+    }
 }
 
 impl FileStorage {

@@ -2,6 +2,8 @@
 //!
 //! What it will never know: why the node ended. Of the disk's own words it tells only whether they are that.
 
+use std::path::Path;
+
 use kvorum::{Error, ErrorKind};
 
 use crate::cluster::Cluster;
@@ -21,6 +23,15 @@ pub(crate) fn halted(reason: &str, cluster: &Cluster) -> String {
         ),
         false => format!("the node halted itself: {reason}; {LOST}"),
     }
+}
+
+/// Why a member does not start of whose store nothing is left.
+pub(crate) fn lost_store(member: &Path) -> String {
+    format!(
+        "{}/cluster says that this member has begun, and there is nothing in {0}/store: is its disk mounted? If it is \
+         lost, {LOST}",
+        member.display()
+    )
 }
 
 /// Why the node does not start. Of an outcome there is nothing to say: nothing was asked for yet.

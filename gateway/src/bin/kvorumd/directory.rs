@@ -58,6 +58,7 @@ impl Directory {
         let (shown, member) = (data_dir.display(), data_dir.join(MEMBER));
         let store = member.join("store");
         let is_new = !is_there(&store);
+        let has_begun = is_there(&store.join("identity"));
         let storage = FileStorage::open(&store).map_err(|error| match error.kind() {
             ErrorKind::DirectoryInUse { .. } => {
                 format!("{shown} is in use by a running node: another kvorumd runs on it")
@@ -67,7 +68,10 @@ impl Directory {
         let place = Place::at(member);
         let (cluster, imported) =
             (place.read("cluster", roster::read)?, place.read("imported", Imported::read)?);
-        if let Err(reason) = refuse_import(data_dir) {
+        // The members are written down when the store has begun: it is lost, or its disk is not mounted.
+        let is_lost = cluster.is_some() && !has_begun && !planted!("lost_store_begins_anew");
+        let whole = if is_lost { Err(advice::lost_store(&place.member)) } else { Ok(()) };
+        if let Err(reason) = refuse_import(data_dir).and(whole) {
             if is_new {
                 // Nothing is in it but the lock; no import would go on beside it.
                 let _ = fs::remove_dir_all(&store);
@@ -236,6 +240,7 @@ pub(crate) mod tests {
         let first = Directory::open(&scratch.0.join("deep/down")).unwrap();
         assert_eq!(first.cluster, None);
         first.place.begin(&cluster).unwrap();
+        fs::write(first.place.path().join("store/identity"), "as a start leaves it").unwrap();
         let again = refused(&scratch.0.join("deep/down"));
         assert!(again.contains("in use by a running node: another kvorumd runs on it"), "{again}");
         drop(first);
@@ -290,6 +295,24 @@ pub(crate) mod tests {
         let names: Vec<_> =
             fs::read_dir(scratch.0.join("member")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["snap"]);
+    }
+
+    #[test]
+    fn a_member_whose_store_is_gone_does_not_begin_anew() {
+        let scratch = Scratch::new("lost");
+        let member = scratch.0.join("member");
+        fs::create_dir_all(&member).unwrap();
+        let roster = "kvorum cluster 1\ncluster 00000000000000aa\nmember 0000000000000001\n\
+                      peer 0000000000000001 http://a:1 one\n";
+        fs::write(member.join("cluster"), roster).unwrap();
+        for _ in 0..2 {
+            let reason = refused(&scratch.0);
+            assert!(reason.contains("is its disk mounted") && reason.contains("A lost disk"), "{reason}");
+            assert!(!member.join("store").exists());
+        }
+        // An empty directory, where a disk is mounted else.
+        fs::create_dir(member.join("store")).unwrap();
+        assert!(refused(&scratch.0).contains("is its disk mounted"));
     }
 
     #[test]

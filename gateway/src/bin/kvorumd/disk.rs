@@ -2,6 +2,7 @@
 //!
 //! What it will never know: what is written. Every call goes to the storage below, and so does its answer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,11 +37,22 @@ pub(crate) struct Watched<S> {
     storage: S,
     log: Log,
     times: Arc<SyncTimes>,
+    /// What is known to be damaged has been told.
+    told: BTreeSet<String>,
 }
 
 impl<S: Storage> Watched<S> {
     pub(crate) fn new(storage: S, log: Log, times: Arc<SyncTimes>) -> Watched<S> {
-        Watched { storage, log, times }
+        Watched { storage, log, times, told: BTreeSet::new() }
+    }
+
+    /// Nothing is lost yet; but a disk that damages one file damages others.
+    fn tell_damage(&mut self) {
+        let damaged = if planted!("damage_untold") { Vec::new() } else { self.storage.damaged() };
+        for file in damaged.into_iter().filter(|file| self.told.insert(file.clone())) {
+            let hint = "an older one, the log or what is in memory stands in for it; look after the disk";
+            self.log.warn("found a damaged snapshot", &[("file", file.into()), ("hint", hint.into())]);
+        }
     }
 }
 
@@ -91,7 +103,13 @@ impl<S: Storage> Storage for Watched<S> {
     }
 
     fn open_image(&mut self) -> Result<Option<Box<dyn ImageSource>>> {
-        told(self.storage.open_image(), "reading a snapshot", &self.log)
+        let opened = told(self.storage.open_image(), "reading a snapshot", &self.log);
+        self.tell_damage();
+        opened
+    }
+
+    fn damaged(&self) -> Vec<String> {
+        self.storage.damaged()
     }
 }
 

@@ -54,6 +54,14 @@ pub(crate) const DEFAULT_QUOTA: u64 = 2 << 30;
 const DEFAULT_SNAPSHOT_COUNT: u64 = 100_000;
 const IMAGE_LOG_BYTES: u64 = 64 << 20;
 
+/// As many as are asked for; 0 sets no limit, as in etcd.
+fn streams(given: u64) -> u32 {
+    match given {
+        0 => u32::MAX,
+        given => u32::try_from(given).unwrap_or(u32::MAX),
+    }
+}
+
 /// The largest request that the format between members carries.
 const LARGEST_REQUEST: u64 = MAX_REQUEST_BYTES as u64;
 
@@ -85,7 +93,7 @@ impl Settings {
             compaction: AutoCompaction::Off,
             strict: given.bool("strict"),
             progress_interval: given.duration("experimental-watch-progress-notify-interval"),
-            max_streams: u32::try_from(given.unsigned("max-concurrent-streams")).unwrap_or(u32::MAX),
+            max_streams: streams(given.unsigned("max-concurrent-streams")),
             pings: (given.duration("grpc-keepalive-interval"), given.duration("grpc-keepalive-timeout")),
             name,
             advertise_peer,

@@ -93,7 +93,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "max-concurrent-streams",
         Unsigned,
         "4294967295",
-        "Maximum concurrent streams that each client can open at a time.",
+        "Maximum concurrent streams that each client can open at a time (0 for no limit).",
     ),
     used(
         "grpc-keepalive-interval",
