@@ -56,7 +56,7 @@ struct Outline {
 impl Arriving {
     pub(crate) fn new(body: Incoming, gateway: Arc<Gateway>, is_one: bool) -> Arriving {
         let message = Outline::new(gateway.message_limit());
-        let longest = Held::of_longest(&gateway);
+        let longest = gateway.kept.hold();
         Arriving { body, gateway, message, half: None, longest, is_one, until: None }
     }
 

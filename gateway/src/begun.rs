@@ -36,7 +36,7 @@ pub(crate) struct Kept<T> {
 impl<T: Default + Send + 'static> Begun<T> {
     pub(crate) fn new(gateway: Arc<Gateway>) -> Begun<T> {
         let patience = gateway.options.connections.header_timeout;
-        Begun { kept: Kept::none(Held::new(&gateway)), patience, clock: None }
+        Begun { kept: Kept::none(gateway.held.hold()), patience, clock: None }
     }
 
     /// What has come.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::errors::status;
+use crate::held::Room;
 use crate::leash::Leader;
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -36,9 +37,10 @@ pub(crate) struct Gateway {
     pub(crate) metrics: Metrics,
     requests: AtomicUsize,
     /// Bytes of requests that wait for the rest.
-    pub(crate) held: Arc<AtomicUsize>,
-    /// Bytes that gRPC streams keep of the longest message that each has had.
-    pub(crate) longest: Arc<AtomicUsize>,
+    pub(crate) held: Room,
+    /// Bytes that streams keep for as long as they last: of the longest message that each has had, and keys of watches.
+    /// As many, in a room of their own: they must not keep everybody else out.
+    pub(crate) kept: Room,
     /// Bytes of answers that their clients have not taken yet.
     pub(crate) untaken: AtomicUsize,
     /// Places for those that go through all that is stored.
@@ -54,7 +56,8 @@ pub(crate) struct Permit(Arc<Gateway>);
 impl Gateway {
     pub(crate) fn new(client: Client, options: Options) -> Arc<Gateway> {
         let (leader, stopping) = (Leader::default(), CancellationToken::new());
-        let (requests, held, longest, untaken, walkers) = Default::default();
+        let (requests, untaken, walkers) = Default::default();
+        let [held, kept] = [(); 2].map(|()| Room::new(options.connections.body_bytes));
         let metrics = Metrics::new(options.extensive_metrics);
         let snapshots = Places::new(options.connections.snapshots);
         Arc::new(Gateway {
@@ -65,7 +68,7 @@ impl Gateway {
             metrics,
             requests,
             held,
-            longest,
+            kept,
             untaken,
             walkers,
             snapshots,

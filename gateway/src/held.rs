@@ -1,5 +1,5 @@
-//! Bytes of requests that have come in and wait for the rest, or whose memory is kept, counted over all requests. What it
-//! will never know: what they are to become.
+//! Bytes that requests have brought and that wait for the rest, or that are kept for as long as a stream lasts, counted over
+//! all requests. What it will never know: what they are to become.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,30 +7,33 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tonic::Status;
 
 use crate::errors::TOO_MANY;
-use crate::gateway::Gateway;
+
+/// Room for what all requests hold together.
+#[derive(Clone, Debug)]
+pub(crate) struct Room {
+    all: Arc<AtomicUsize>,
+    limit: usize,
+}
 
 /// What one request holds, or a part of it. Dropped, it holds nothing.
 pub(crate) struct Held {
-    /// What all hold together.
-    all: Arc<AtomicUsize>,
-    limit: usize,
+    room: Room,
     counted: usize,
 }
 
+impl Room {
+    /// For so many bytes.
+    pub(crate) fn new(limit: usize) -> Room {
+        Room { all: Arc::default(), limit }
+    }
+
+    /// Nothing yet.
+    pub(crate) fn hold(&self) -> Held {
+        Held { room: self.clone(), counted: 0 }
+    }
+}
+
 impl Held {
-    pub(crate) fn new(gateway: &Gateway) -> Held {
-        Held::of(&gateway.held, gateway)
-    }
-
-    /// In a room of its own, as large: what streams keep for as long as they last must not keep everybody else out.
-    pub(crate) fn of_longest(gateway: &Gateway) -> Held {
-        Held::of(&gateway.longest, gateway)
-    }
-
-    fn of(all: &Arc<AtomicUsize>, gateway: &Gateway) -> Held {
-        Held { all: all.clone(), limit: gateway.options.connections.body_bytes, counted: 0 }
-    }
-
     /// It holds so many bytes now, or as many as before if that is more.
     ///
     /// # Errors
@@ -41,9 +44,9 @@ impl Held {
         if more == 0 {
             return Ok(());
         }
-        let others = self.all.fetch_add(more, Ordering::Relaxed);
+        let others = self.room.all.fetch_add(more, Ordering::Relaxed);
         self.counted += more;
-        match others.saturating_add(more) > self.limit {
+        match others.saturating_add(more) > self.room.limit {
             true => Err(TOO_MANY.into()),
             false => Ok(()),
         }
@@ -53,7 +56,7 @@ impl Held {
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let less = self.counted.saturating_sub(bytes);
         if less > 0 {
-            self.all.fetch_sub(less, Ordering::Relaxed);
+            self.room.all.fetch_sub(less, Ordering::Relaxed);
             self.counted -= less;
         }
     }
@@ -62,7 +65,7 @@ impl Held {
     pub(crate) fn part(&mut self, bytes: usize) -> Held {
         let counted = bytes.min(self.counted);
         self.counted -= counted;
-        Held { all: self.all.clone(), limit: self.limit, counted }
+        Held { room: self.room.clone(), counted }
     }
 }
 

@@ -58,7 +58,8 @@ pub struct Connections {
     /// How many bytes of requests may wait for the rest, over all connections together, as JSON and as half messages over
     /// gRPC; who brings more is refused with etcd's "too many requests". What was said in JSON counts with the size of its
     /// message until it is answered, or with its name while it waits to be elected; on a stream, until it was heard.
-    /// As many again may be what gRPC streams keep of messages over 16 KiB: of its longest, each until it ends.
+    /// As many again may be what streams keep until they end: gRPC's of messages over 16 KiB (each of its longest), and
+    /// keys of watches with more than 128 bytes (twice).
     /// Default: 256 MiB.
     pub body_bytes: usize,
     /// How many bytes of answers may wait for clients to take them, over all connections together. While there are more,

@@ -1633,6 +1633,17 @@ pub const PLANTS: &[Plant] = &[
         class: Class::A,
     },
     Plant {
+        name: "watch_keys_uncounted",
+        twin: "Connections::body_bytes",
+        does: "What the keys of open watches take, all together, has no limit.",
+        file: "gateway/src/watch/stream.rs",
+        expected: Expected::Test {
+            target: "gateway::watch::tests::long_keys_of_watches_that_are_open_take_no_more_than_their_room",
+            because: NO_GATEWAY,
+        },
+        class: Class::A,
+    },
+    Plant {
         name: "long_messages_uncounted",
         twin: "Connections::body_bytes",
         does: "What gRPC streams keep of their longest messages, all together, has no limit.",

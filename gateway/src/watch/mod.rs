@@ -22,12 +22,13 @@ use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::gateway::Gateway;
+use crate::held::Room;
 use crate::leash::{Leashed, requires_leader};
 use crate::pb::etcdserverpb::{self as pb, watch_server::Watch};
 use stream::WatchStream;
 
 /// What a stream is told at its beginning.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Settings {
     /// How often a watch that asks for it says how far it is.
     progress_interval: Duration,
@@ -35,6 +36,8 @@ struct Settings {
     fragment_bytes: usize,
     /// How many watches it may have.
     watchers: usize,
+    /// For their keys.
+    room: Room,
 }
 
 impl Gateway {
@@ -51,6 +54,7 @@ impl Gateway {
             progress_interval: self.options.progress_interval,
             fragment_bytes: self.message_limit(),
             watchers: self.options.connections.watches,
+            room: self.kept.clone(),
         };
         let stream = WatchStream::new(self.client.clone(), settings, requests);
         let counted = self.metrics.count_stream();

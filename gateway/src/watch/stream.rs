@@ -22,6 +22,9 @@ use crate::pb::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
 /// slices of history, through which a watch goes that was resumed from far back.
 const LOOKS_AT_ONCE: usize = 8;
 
+/// What a watch may take for its keys without being counted, in bytes: some of them lie there twice.
+const SMALL_KEYS: usize = 256;
+
 /// The answers of one stream of requests about watches. Ends only with an error, or when it is dropped: etcd goes on
 /// with its watches when the client has nothing more to ask.
 pub(crate) struct WatchStream<R> {
@@ -108,6 +111,11 @@ impl<R: Stream<Item = Result<WatchRequest, Status>> + Unpin> WatchStream<R> {
             return Err(TOO_MANY.1.into_owned());
         }
         let (asked, may_fragment) = (ask.watch_id, ask.fragment);
+        let mut keys = self.settings.room.hold();
+        let bytes = 2 * (ask.key.len() + ask.range_end.len());
+        if bytes > SMALL_KEYS && keys.grow_to(bytes).is_err() && !planted!("watch_keys_uncounted") {
+            return Err(TOO_MANY.1.into_owned());
+        }
         if planted!("refused_watch_searches_an_id") {
             _ = (self.next_id..).find(|id| !self.watchers.contains_key(id));
         }
@@ -119,7 +127,7 @@ impl<R: Stream<Item = Result<WatchRequest, Status>> + Unpin> WatchStream<R> {
             asked if self.watchers.contains_key(&asked) => return Err(DUPLICATE_WATCH.into()),
             asked => asked,
         };
-        Ok((id, Watcher::new(watch, may_fragment, id, &self.board)))
+        Ok((id, Watcher::new(watch, keys, may_fragment, id, &self.board)))
     }
 
     /// The next id that no watch has. It is not given again, whatever becomes of the watch.

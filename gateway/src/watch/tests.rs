@@ -14,6 +14,7 @@ use tonic::Status;
 
 use super::Settings;
 use super::stream::WatchStream;
+use crate::held::Room;
 use crate::pb::etcdserverpb as pb;
 use crate::woken::Woken;
 use pb::watch_request::RequestUnion;
@@ -47,7 +48,12 @@ struct Polled {
 impl Polled {
     fn new(node: &Node, asks: impl Stream<Item = RequestUnion> + Unpin + 'static) -> Polled {
         let progress_interval = Duration::from_secs(600);
-        let settings = Settings { progress_interval, fragment_bytes: 1 << 20, watchers: 1_000_000 };
+        let settings = Settings {
+            progress_interval,
+            fragment_bytes: 1 << 20,
+            watchers: 1_000_000,
+            room: Room::new(1000),
+        };
         let asks = asks.map(|ask| Ok(pb::WatchRequest { request_union: Some(ask) }));
         let woken = Arc::<Woken>::default();
         let waker = woken.clone().into();
@@ -134,6 +140,21 @@ fn requests_that_need_no_answer_let_other_streams_have_their_turn() {
     assert_eq!(polled.poll(), None);
     assert!(left.load(Ordering::Relaxed) >= 990, "all but {left:?} were taken in one turn");
     assert_eq!(polled.woken.count(), 1, "it goes on by itself");
+}
+
+#[test]
+fn long_keys_of_watches_that_are_open_take_no_more_than_their_room() {
+    let node = Node::builder().start().unwrap();
+    let long = || create(on(&"k".repeat(300)));
+    let cancel = RequestUnion::CancelRequest(pb::WatchCancelRequest { watch_id: 0 });
+    let short = |_| create(on("k"));
+    let asks = [long(), long(), cancel, long()].into_iter().chain((0..100).map(short));
+    let mut polled = Polled::new(&node, stream::iter(asks).chain(stream::pending()));
+    let said: Vec<_> = std::iter::from_fn(|| polled.poll()).take(104).collect();
+    let is_open = |said: &pb::WatchResponse| said.created && !said.canceled;
+    assert_eq!(said.iter().filter(|said| is_open(said)).count(), 102);
+    assert_eq!(said[1].cancel_reason, "etcdserver: too many requests");
+    assert!(is_open(&said[3]), "a watch that has ended holds nothing: {:?}", said[3]);
 }
 
 #[test]

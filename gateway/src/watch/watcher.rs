@@ -10,6 +10,7 @@ use kvorum_core::request::WatchRequest;
 use kvorum_core::{Client, Error, Watch, WatchItem};
 
 use super::bell::{Bell, Board};
+use crate::held::Held;
 use crate::pb::etcdserverpb::WatchCreateRequest;
 use crate::pb::etcdserverpb::watch_create_request::FilterType;
 
@@ -33,15 +34,17 @@ pub(super) struct Watcher {
     pub(super) may_fragment: bool,
     bell: Arc<Bell>,
     waker: Waker,
+    /// What its keys take.
+    _keys: Held,
 }
 
 impl Watcher {
     /// A watch that is open, under an id of its stream.
-    pub(super) fn new(watch: Watch, may_fragment: bool, id: i64, board: &Arc<Board>) -> Watcher {
+    pub(super) fn new(watch: Watch, keys: Held, may_fragment: bool, id: i64, board: &Arc<Board>) -> Watcher {
         let bell = Bell::new(id, board);
         // It may have something to say already, and has nobody yet whom it would wake.
         bell.ring();
-        Watcher { watch, may_fragment, waker: bell.waker(), bell }
+        Watcher { watch, may_fragment, waker: bell.waker(), bell, _keys: keys }
     }
 
     /// What it hands out next. Its bell rings when there is more.
