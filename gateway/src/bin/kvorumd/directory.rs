@@ -58,7 +58,8 @@ impl Directory {
         let (shown, member) = (data_dir.display(), data_dir.join(MEMBER));
         let store = member.join("store");
         let is_new = !is_there(&store);
-        let has_begun = is_there(&store.join("identity"));
+        let has_begun =
+            fs::read_dir(&store).is_ok_and(|files| files.flatten().any(|file| file.file_name() != "lock"));
         let storage = FileStorage::open(&store).map_err(|error| match error.kind() {
             ErrorKind::DirectoryInUse { .. } => {
                 format!("{shown} is in use by a running node: another kvorumd runs on it")
