@@ -66,6 +66,11 @@ impl Leaders {
             return Err(broken(format!("nodes {leader} and {node} both lead term {}", after.term)));
         }
         let agreed = witness.applied();
+        if agreed.term > after.term {
+            // A later leader has been there already, and this one is elected by votes that were long on their way: it
+            // need not have what was agreed under the other (seed 416984).
+            return Ok(());
+        }
         let has = shadows.of(node).and_then(|shadow| shadow.term_at(agreed.index));
         if after.last_index < agreed.index || has.is_some_and(|term| term != agreed.term) {
             let (index, term) = (agreed.index, after.term);
