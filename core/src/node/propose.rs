@@ -201,12 +201,10 @@ impl Node {
         let mut repeated = BTreeSet::new();
         let mut room = self.config.limits.uncommitted_bytes.saturating_sub(self.applied.uncommitted());
         for ForwardedCommand { request, command, again } in forward.commands {
-            if self.forwarded.is_settled(from, incarnation, request) {
-                // Also if its session could tell: what was asked behind it may have been done by now.
-                continue;
-            }
             if !self.forwarded.is_new(from, incarnation, request) {
-                if !again || !is_told_by_session(&command) {
+                // Of one that nobody waits for, no session is asked: what came behind it may have been done by now.
+                let is_settled = self.forwarded.is_settled(from, incarnation, request);
+                if is_settled || !again || !is_told_by_session(&command) {
                     continue;
                 }
                 repeated.insert(request);

@@ -14,15 +14,12 @@ use raft::RawNode;
 
 use super::window::Window;
 use super::{Node, apply, guard, health, leases, pending, propose, read, ready, timing, upkeep, wire};
-use crate::config::Config;
+use crate::config::{Config, JOINED_BYTES};
 use crate::error::{ErrorKind, Result};
 use crate::ids::Index;
 use crate::state::State;
 use crate::storage::{HardState, Identity, ImageMeta, LogEntry, LogPosition, Recovered};
 use crate::time::Time;
-
-/// Bytes of entries in one append message.
-const MESSAGE_BYTES: u64 = 1 << 20;
 
 /// Append messages on their way to one peer.
 const INFLIGHT: usize = 256;
@@ -189,7 +186,7 @@ fn raft_node(config: &Config, window: Window, applied: LogPosition) -> Result<Ra
         election_tick: ticks,
         heartbeat_tick: timing::HEARTBEAT_TICKS,
         applied: (applied.index + skipped).min(window.hard_state().commit),
-        max_size_per_msg: MESSAGE_BYTES,
+        max_size_per_msg: JOINED_BYTES as u64,
         max_inflight_msgs: INFLIGHT,
         check_quorum: !planted!("no_check_quorum"),
         pre_vote: !planted!("no_pre_vote"),

@@ -4,35 +4,37 @@
 //! its whole window, hundreds of megabytes: more than a transport carries, and what it does not carry is lost without a
 //! word, every time anew. So a long one is cut into what raft would have sent had it not joined them.
 
+use std::iter::once;
+
 use raft::eraftpb::{Message, MessageType};
 
 use crate::config::JOINED_BYTES;
 
-/// `message`, in as many as it takes, in order.
-pub(super) fn split(message: Message) -> Vec<Message> {
+/// `message`, in as many as it takes, in order. Nearly all stay as they are, and cost nothing.
+pub(super) fn split(mut message: Message) -> impl Iterator<Item = Message> {
     let bytes: usize = message.entries.iter().map(|entry| entry.data.len()).sum();
     let is_append = message.get_msg_type() == MessageType::MsgAppend;
-    if !is_append || bytes <= JOINED_BYTES || planted!("append_of_any_size") {
-        return vec![message];
-    }
-    let mut rest = message;
-    let entries = std::mem::take(&mut rest.entries);
-    let (mut parts, mut size) = (Vec::new(), 0);
+    let is_long = is_append && bytes > JOINED_BYTES && !planted!("append_of_any_size");
+    let later = if is_long { cut(&mut message) } else { Vec::new() };
+    once(message).chain(later)
+}
+
+/// Leaves in `message` what it may have, and answers with what comes behind it.
+fn cut(message: &mut Message) -> Vec<Message> {
+    let entries = std::mem::take(&mut message.entries);
+    let empty = message.clone();
+    let (mut later, mut size): (Vec<Message>, _) = (Vec::new(), 0);
     for entry in entries {
-        if !rest.entries.is_empty() && size + entry.data.len() > JOINED_BYTES {
+        let before = later.last().unwrap_or(message).entries.last();
+        if let Some(before) = before.filter(|_| size + entry.data.len() > JOINED_BYTES) {
+            let (index, log_term) = (before.index, before.term);
+            later.push(Message { index, log_term, ..empty.clone() });
             size = 0;
-            let part = rest.clone();
-            if let Some(last) = rest.entries.pop() {
-                (rest.index, rest.log_term) = (last.index, last.term);
-            }
-            rest.entries.clear();
-            parts.push(part);
         }
         size += entry.data.len();
-        rest.entries.push(entry);
+        later.last_mut().unwrap_or(message).entries.push(entry);
     }
-    parts.push(rest);
-    parts
+    later
 }
 
 #[cfg(test)]
@@ -57,7 +59,7 @@ mod tests {
     #[test]
     fn a_long_append_is_cut_and_every_part_begins_where_the_one_before_ends() {
         let whole = append(&[JOINED_BYTES - 1, 1, 1, 3 * JOINED_BYTES, 0, 1]);
-        let parts = split(whole.clone());
+        let parts: Vec<_> = split(whole.clone()).collect();
         let counts: Vec<_> = parts.iter().map(|part| part.entries.len()).collect();
         assert_eq!(counts, [2, 1, 1, 2]);
         let mut end = (whole.index, whole.log_term);
@@ -73,7 +75,7 @@ mod tests {
     #[test]
     fn what_is_short_stays_whole() {
         for message in [append(&[]), append(&[1, 2]), append(&[2 * JOINED_BYTES]), Message::default()] {
-            assert_eq!(split(message.clone()), [message]);
+            assert_eq!(split(message.clone()).collect::<Vec<_>>(), [message]);
         }
     }
 }
